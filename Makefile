@@ -1,0 +1,44 @@
+# `make help` lists the targets. Everything is installed below this folder.
+SHELL := /bin/bash
+PY := .venv/bin/python
+PYTHON ?=
+
+.PHONY: help setup run test lint data board lock clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: .venv/.complete .venv-store/.complete ## environments in .venv and .venv-store, exact versions
+
+run: setup data ## train the first experiment on real digits: about eight minutes the first time
+	$(PY) experiments/run.py with cluster_nums=32
+
+data: setup ## Flash-MNIST from MNIST, into data/flash_mnist (MNIST_DIR=FOLDER: your copy of MNIST)
+	@$(PY) -m experiments prepare flash_mnist
+
+test: setup ## all tests
+	$(PY) -m pytest
+
+lint: setup ## ruff and mypy
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+
+board: setup ## Omniboard over the recorded runs, on http://127.0.0.1:9000
+	@$(PY) -m experiments.board
+
+lock: setup ## requirements*.txt anew, from setup.py (needs uv)
+	./tools/lock.sh
+
+clean: ## remove the environments; data/ and runs/ stay
+	rm -rf .venv .venv-store .omniboard *.egg-info
+
+.venv/.complete: requirements.txt setup.py
+	./tools/make_env.sh .venv requirements.txt "$(PYTHON)"
+	@.venv/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# The embedded run store is a server with dependencies of its own, among them another numpy.
+.venv-store/.complete: requirements-store.txt
+	./tools/make_env.sh .venv-store requirements-store.txt "$(PYTHON)"
+	@touch $@

@@ -1,0 +1,1 @@
+"""From files of features to NumPy batches. NumPy and h5py only: no network code, no experiment."""

@@ -1,0 +1,68 @@
+"""Average precision of rankings that contain ties."""
+
+import numpy as np
+
+
+def precision_sums(scores: np.ndarray, hits: np.ndarray, lists: np.ndarray, num_lists: int) -> np.ndarray:
+    """Sums, for each of several ranked lists, the precision at each of its hits.
+
+    Divided by a list's number of positives this is its average precision, without interpolation:
+    ``AP = sum_i precision(i) * hit(i) / positives``.
+
+    Entries of equal score have no order of their own. They count with the exact expectation over all their
+    orders, each as likely: ``k`` entries of equal score, ``h`` of them hits, which follow ``i`` entries with
+    ``c`` hits, are worth ::
+
+        sum_{j=1..k}  h/k * (c + 1 + (j - 1) * (h - 1)/(k - 1)) / (i + j)
+
+    as the ``j``-th of them is a hit with probability ``h/k``, and the ``j - 1`` before it then hold
+    ``(j - 1)(h - 1)/(k - 1)`` hits on average. So the order in which the entries are given changes nothing.
+
+    Args:
+        scores: (entries,), float32 or float64, at least one entry, in any order.
+        hits: whether an entry is a true label, (entries,), bool.
+        lists: the list an entry belongs to, (entries,), unsigned integers below ``num_lists``.
+        num_lists: the number of lists.
+
+    Returns:
+        (num_lists,), float64; 0 for a list without hits.
+    """
+    # NumPy sorts 16 bits by radix, 3 to 4 times faster than it sorts floats.
+    order = np.lexsort((*_falling_digits(scores), lists))  # (entries,), by list, then best score first
+    scores, hits = scores[order], hits[order]
+    list_sizes = np.bincount(lists, minlength=num_lists)  # (lists,)
+    list_starts = np.cumsum(list_sizes) - list_sizes  # (lists,)
+
+    # A tie is a run of one score in one list; most have one entry.
+    is_start = np.ones(len(scores) + 1, bool)  # (entries + 1,), the last one ends the last tie
+    is_start[1:-1] = scores[1:] != scores[:-1]
+    is_start[list_starts] = True
+    starts = np.flatnonzero(is_start)  # (ties + 1,)
+
+    # The terms of the sum, for the ties that have hits: (T,) each.
+    tie_of_hit = np.searchsorted(starts, np.flatnonzero(hits), side="right") - 1  # (hits,)
+    tie, h = np.unique(tie_of_hit, return_counts=True)
+    k = starts[tie + 1] - starts[tie]
+    tie_list = np.searchsorted(list_starts, starts[tie], side="right") - 1
+    i = starts[tie] - list_starts[tie_list]
+    list_hits = np.bincount(tie_list, weights=h, minlength=num_lists)  # (lists,)
+    c = (np.cumsum(h) - h) - (np.cumsum(list_hits) - list_hits)[tie_list]
+
+    first = np.cumsum(k) - k  # where each of these ties starts among their entries alone
+    rank = np.arange(1, k.sum() + 1) + np.repeat(i - first, k)  # (entries of these ties,), i + j
+    reciprocals = np.add.reduceat(1.0 / rank, first)  # sum_j 1 / (i + j)
+    # With g = (h - 1)/(k - 1), a numerator is c + 1 + (j - 1) g = g (i + j) + c + 1 - g (i + 1).
+    g = (h - 1) / np.maximum(k - 1, 1)
+    sums = h / k * (g * k + (c + 1 - g * (i + 1)) * reciprocals)
+    return np.bincount(tie_list, weights=sums, minlength=num_lists)  # (lists,)
+
+
+def _falling_digits(scores: np.ndarray) -> np.ndarray:
+    """Keys that rise as the scores fall, in digits of 16 bits, (digits, entries), the last weighing most.
+
+    The bits of a float, read as an unsigned integer, rise with it where it is positive and fall where it is
+    negative; flipped where it is positive, they fall throughout. Assumes a little-endian machine.
+    """
+    bits = scores.view(f"i{scores.itemsize}")  # (entries,)
+    keys = np.where(bits < 0, bits, bits ^ np.iinfo(bits.dtype).max)  # (entries,)
+    return keys.view(np.uint16).reshape(len(scores), -1).T

@@ -1,0 +1,41 @@
+"""Global average precision."""
+
+import numpy as np
+
+from evaluation.average_precision import precision_sums
+from evaluation.batch import Batch
+from evaluation.metric import Metric
+
+
+class GAP(Metric):
+    """Average precision of the ``top_k`` best predictions of all videos, pooled into one list.
+
+    ``GAP = sum_i precision(i) * hit(i) / positives``, where ``i`` runs over the list by falling score, and
+    ``positives`` counts all true labels of all videos, those outside the list too. Without any true label it
+    is 0, as google/youtube-8m's eval_util has it.
+
+    Of equal scores of a video the lowest class index is taken first. In the list, equal scores count with the
+    expectation over all their orders (see `precision_sums`).
+    """
+
+    name = "gap"
+
+    def __init__(self, top_k: int = 20) -> None:
+        super().__init__(top_k)
+        self._scores: list[np.ndarray] = []  # (videos, k) each
+        self._hits: list[np.ndarray] = []  # (videos, k) each
+        self._positives = 0
+
+    def _accumulate(self, batch: Batch) -> None:
+        self._scores.append(batch.scores)
+        self._hits.append(batch.hits)
+        self._positives += int(batch.num_positives.sum())
+
+    def get(self) -> float:
+        """The value over all videos so far; NaN where there is none."""
+        if not self._scores:
+            return float("nan")
+        scores = np.concatenate(self._scores).ravel()  # (entries,)
+        hits = np.concatenate(self._hits).ravel()  # (entries,)
+        one_list = np.zeros(len(scores), np.uint8)  # (entries,)
+        return float(precision_sums(scores, hits, one_list, num_lists=1)[0]) / max(self._positives, 1)

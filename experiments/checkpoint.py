@@ -1,0 +1,80 @@
+"""A run's checkpoints: everything that training needs to go on, whole or not there at all."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from mxnet import gluon
+
+from experiments.errors import UserError
+
+
+class Checkpoints:
+    """The folder ``checkpoints`` of a run.
+
+    It holds one folder an epoch, ``epoch-0003``, with ``net.params``, ``trainer.states`` and ``progress.json``, and
+    two links, ``last`` and ``best``. Other epochs are removed.
+
+    Args:
+        folder: need not exist yet.
+        model: whose parameters are saved and loaded.
+    """
+
+    def __init__(self, folder: Path, model: gluon.Block):
+        self.folder = folder
+        self.model = model
+
+    def save(self, epoch: int, trainer: gluon.Trainer, progress: dict[str, Any], best: bool) -> None:
+        """Write the state after ``epoch`` complete epochs, aside first and then renamed.
+
+        Args:
+            epoch: complete epochs.
+            trainer: whose optimizer's state is saved with the parameters.
+            progress: anything that JSON holds.
+            best: whether ``best`` is to name this epoch.
+        """
+        target = self.folder / f"epoch-{epoch:04d}"
+        aside = self.folder / f".{target.name}.tmp"
+        shutil.rmtree(aside, ignore_errors=True)
+        aside.mkdir(parents=True)
+        self.model.save_parameters(str(aside / "net.params"))
+        trainer.save_states(str(aside / "trainer.states"))
+        (aside / "progress.json").write_text(json.dumps({"epoch": epoch, **progress}, indent=1))
+        shutil.rmtree(target, ignore_errors=True)
+        aside.rename(target)
+        self._link("last", target)
+        if best:
+            self._link("best", target)
+        kept = {(self.folder / name).resolve() for name in ("last", "best")}
+        for other in self.folder.glob("epoch-*"):
+            if other.resolve() not in kept:
+                shutil.rmtree(other)
+
+    def load_last(self, trainer: gluon.Trainer) -> dict[str, Any] | None:
+        """Bring the model and ``trainer`` to the last checkpoint; its progress, or None if there is none."""
+        last = self.folder / "last"
+        if not last.exists():
+            return None
+        self.model.load_parameters(str(last / "net.params"), ctx=self.model.collect_params().list_ctx())
+        trainer.load_states(str(last / "trainer.states"))
+        return json.loads((last / "progress.json").read_text())
+
+    def _link(self, name: str, target: Path) -> None:
+        aside = self.folder / f".{name}.tmp"
+        aside.unlink(missing_ok=True)
+        aside.symlink_to(target.name)
+        aside.replace(self.folder / name)
+
+
+def parameters_file(weights: int | str, runs_dir: Path) -> Path:
+    """The file of parameters that ``weights`` names: a run's id (its last checkpoint), or a path.
+
+    Raises:
+        UserError: if there is none.
+    """
+    run = runs_dir / str(weights)
+    path = run / "checkpoints" / "last" / "net.params" if str(weights).isdigit() else Path(str(weights))
+    if not path.is_file():
+        raise UserError(f"weights={weights}: no file {path}; give a run's id or a file of parameters")
+    return path

@@ -1,0 +1,152 @@
+"""From the words after ``with`` to the whole configuration of a run. Imports neither Sacred nor MXNet."""
+
+import inspect
+import json
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from experiments import ROOT, registry
+from experiments.errors import UserError
+from experiments.registry.checks import check_arguments, check_kind, check_type, unknown
+from experiments.registry.schema import Data, Training
+
+DEFAULT_EXPERIMENT = "attention_cluster_flash_mnist"
+GIVEN_BY_DATA = {"feature_dims", "num_classes"}  # model arguments that are read from the data files
+
+# What belongs to the machine and not to the experiment. Relative folders are below the project's own.
+RUNTIME: dict[str, Any] = {
+    "data_root": "data",
+    "runs_dir": "runs",
+    "devices": "cpu",  # cpu, gpu, or a list such as gpu:0-3
+    "mongo": None,  # mongodb://HOST:PORT/DATABASE; None takes SACRED_MONGO_URL, or the embedded store
+    "log_interval": 50,  # steps between records of the training loss
+}
+RUNTIME_TYPES = {"data_root": str, "runs_dir": str, "devices": str, "mongo": str | None, "log_interval": int}
+
+# What a command is told besides the experiment's own numbers.
+REQUEST: dict[str, Any] = {
+    "weights": None,  # a run's id or a file of parameters: where evaluate, or train, starts from
+    "resume": None,  # a run's id: go on with it where it stopped
+    "smoke": False,  # the whole way in seconds, on a few synthetic videos of the dataset's shape
+}
+REQUEST_TYPES = {"weights": int | str | None, "resume": int | None, "smoke": bool}
+
+
+def resolve(updates: Mapping[str, Any]) -> dict[str, Any]:
+    """The configuration that ``updates``, from the command line, are laid over.
+
+    It has every key that they may set, for the experiment and the model that they name.
+
+    Args:
+        updates: keys and values given by the user, ``runtime`` a block.
+
+    Raises:
+        UserError: for an unknown experiment, model or key (the nearest is suggested), or a wrong type.
+    """
+    if updates.get("resume") is not None:
+        return _resumed(updates)
+    if isinstance(updates.get("weights"), int) and "experiment" not in updates:
+        return _of_run(updates["weights"], updates)  # a run's parameters go with its configuration
+    experiment = updates.get("experiment", DEFAULT_EXPERIMENT)
+    if not isinstance(experiment, str):
+        raise UserError(f"experiment={experiment!r} is not the name or the file of an experiment")
+    entry = registry.load(experiment)
+    numbers = registry.flatten(entry)
+    if updates.get("model", numbers["model"]) != numbers["model"]:
+        numbers = _with_other_model(numbers, updates)
+    config = {"experiment": experiment, **numbers, **REQUEST, "runtime": dict(RUNTIME)}
+    _check(updates, config, where=experiment)
+    if updates.get("smoke"):
+        config.update(dataset=f"smoke_{config['dataset']}", epochs=1, batch_size=16)
+    return config
+
+
+def runs_dir(config: Mapping[str, Any]) -> Path:
+    """Where runs lie."""
+    return ROOT / config["runtime"]["runs_dir"]
+
+
+def unrecorded_folder(config: Mapping[str, Any]) -> Path:
+    """Where a run without an id (``-u``) leaves its files."""
+    return runs_dir(config) / f"unrecorded-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
+
+
+def run_folder(config: Mapping[str, Any], run_id: int | str) -> Path:
+    """The folder of a run that there is.
+
+    Raises:
+        UserError: if there is none.
+    """
+    folder = runs_dir(config) / str(run_id)
+    if not folder.is_dir():
+        raise UserError(f"run {run_id}: no folder {folder}; `make board` shows the runs there are")
+    return folder
+
+
+def _check(updates: Mapping[str, Any], config: Mapping[str, Any], where: str) -> None:
+    hints = {
+        **get_type_hints(Data),
+        **get_type_hints(Training),
+        **REQUEST_TYPES,
+        "experiment": str,
+        "model": str,
+    }
+    for key, value in updates.items():
+        if key == "seed":
+            check_type(key, value, int, where)
+        elif key == "runtime":
+            for name, setting in dict(value).items():
+                if name not in RUNTIME:
+                    raise unknown("key", f"runtime.{name}", [f"runtime.{known}" for known in RUNTIME], where)
+                check_type(f"runtime.{name}", setting, RUNTIME_TYPES[name], where)
+        elif key not in config:
+            raise unknown("key", key, [*config, "seed"], where)
+        elif key in hints:
+            check_type(key, value, hints[key], where)
+        else:
+            check_kind(key, value, config[key], where)
+
+
+def _with_other_model(numbers: dict[str, Any], updates: Mapping[str, Any]) -> dict[str, Any]:
+    """``numbers`` for the model that ``updates`` name: arguments of the same name stay, the rest must be given."""
+    from gluon_models import zoo  # imports MXNet, which print_config of an entry as it stands must not
+
+    name = updates["model"]
+    signature = zoo.signature(name)
+    wanted = {key for key in signature.parameters if key not in GIVEN_BY_DATA}
+    arguments, _, _ = registry.split(numbers)
+    kept = {key: value for key, value in arguments.items() if key in wanted}
+    given = {key: value for key, value in updates.items() if key in wanted}
+    check_arguments({**kept, **given}, signature, GIVEN_BY_DATA, f"model {name}")
+    others = {key: value for key, value in numbers.items() if key not in arguments}
+    defaults = {
+        key: parameter.default
+        for key, parameter in signature.parameters.items()
+        if key in wanted and parameter.default is not inspect.Parameter.empty
+    }
+    return {**others, "model": name, **defaults, **kept, **given}
+
+
+def _resumed(updates: Mapping[str, Any]) -> dict[str, Any]:
+    """The configuration of the run to go on with; only more epochs and the machine may be set anew."""
+    check_type("resume", updates["resume"], int, "resume")
+    for key in updates:
+        if key not in ("resume", "epochs", "runtime"):
+            raise UserError(f"resume: {key} is the run's own and cannot be set; start a new run to change it")
+    return _of_run(updates["resume"], updates)
+
+
+def _of_run(run_id: int, updates: Mapping[str, Any]) -> dict[str, Any]:
+    """The configuration that run ``run_id`` had, but for the machine."""
+    runtime = {**RUNTIME, **updates.get("runtime", {})}
+    path = run_folder({"runtime": runtime}, run_id) / "config.json"
+    try:
+        config = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise UserError(f"run {run_id}: no configuration in {path}; it ended before it began to train") from error
+    config.update(REQUEST, smoke=config["smoke"], runtime=dict(RUNTIME))
+    _check(updates, config, where=f"run {run_id}")
+    return config

@@ -1,0 +1,148 @@
+"""Flash-MNIST's features: the frame network is trained, then every frame of every video goes through it.
+
+As the paper's author has it: the network learns to tell noisy digits and noise apart, and its 50-d log-softmax
+layer, frozen, is the local feature of a frame.
+"""
+
+import multiprocessing
+import os
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from functools import cache
+from pathlib import Path
+
+import mxnet as mx
+import numpy as np
+from mxnet import autograd, gluon
+from tqdm import tqdm
+
+from datasets import hdf5, mnist
+from datasets.flash_mnist import CLASSES, FRAMES, FlashMnist, classes_of
+from gluon_models.frame_cnn import FEATURE_DIM, FrameCNN
+from gluon_models.torch_defaults import use_torch_defaults
+
+SEED = 0
+SHARDS = {"train": 20, "test": 2}
+NOISY_COPIES = 5  # of each of MNIST's 60,000 training digits
+NOISE_FRAMES = 30_000
+BATCH_SIZE = 64
+LEARNING_RATE = 0.001  # Adam
+CHUNK = 64  # videos that go through the network at once; 1,600 frames stay in the processor's cache
+PIXEL_MEAN, PIXEL_STD = 0.1307, 0.3081  # MNIST's, of pixels from 0 to 1
+
+
+def build(folder: Path, mnist_folder: Path) -> None:
+    """Make ``folder``'s shards of both splits; those that are there already are kept.
+
+    Args:
+        folder: of the dataset.
+        mnist_folder: holds MNIST's files, or gets them.
+
+    Raises:
+        DataError: if MNIST cannot be had.
+    """
+    missing = [
+        (split, n) for split, total in SHARDS.items() for n in range(total) if not _shard(folder, split, n).exists()
+    ]
+    if not missing:
+        return
+    mnist.fetch(mnist_folder)
+    network_file = folder / "frame_cnn.params"
+    if not network_file.exists():
+        for stale in folder.glob("*.h5"):  # features of another network
+            stale.unlink()
+        _train_frame_network(mnist_folder, network_file)
+    os.environ["OMP_NUM_THREADS"] = "1"  # for the workers, one a core
+    with (
+        ProcessPoolExecutor(os.cpu_count(), mp_context=multiprocessing.get_context("spawn")) as pool,
+        tqdm(desc="Flash-MNIST", total=sum(len(_classes(*task)) for task in missing), unit=" videos", ncols=100) as bar,
+    ):
+        tasks = [pool.submit(_make_shard, folder, mnist_folder, *task) for task in missing]
+        for task in as_completed(tasks):
+            bar.update(task.result())
+
+
+def _train_frame_network(mnist_folder: Path, target: Path) -> None:
+    """One pass over the noisy digits and the noise, batches of 64."""
+    rng = np.random.default_rng([SEED, 1])
+    frames, labels = FlashMnist(*mnist.read(mnist_folder, "train")).training_frames(rng, NOISY_COPIES, NOISE_FRAMES)
+    mx.random.seed(SEED)
+    net = FrameCNN()
+    use_torch_defaults(net)
+    net.initialize()
+    net.hybridize(static_alloc=True, static_shape=True)
+    trainer = gluon.Trainer(net.collect_params(), "adam", {"learning_rate": LEARNING_RATE})
+    loss_of = gluon.loss.SoftmaxCrossEntropyLoss()
+    loss_of.hybridize()
+    with tqdm(desc="frame network", total=len(frames), unit=" frames", ncols=100) as bar:
+        for start in range(0, len(frames), BATCH_SIZE):
+            images = _network_input(frames[start : start + BATCH_SIZE])  # (B, 1, 28, 28)
+            digits = mx.nd.array(labels[start : start + BATCH_SIZE])  # (B,)
+            with autograd.record():
+                loss = loss_of(net(images), digits)  # (B,)
+            loss.backward()
+            trainer.step(len(images))
+            if start % (64 * BATCH_SIZE) == 0:
+                loss.wait_to_read()  # so that the bar shows what is done, not what is queued
+            bar.update(len(images))
+    test_rng = np.random.default_rng([SEED, 2])
+    frames, labels = FlashMnist(*mnist.read(mnist_folder, "test")).training_frames(test_rng, 1, 0)
+    predicted = np.concatenate(
+        [net(_network_input(part)).asnumpy().argmax(axis=1) for part in np.array_split(frames, 10)]
+    )
+    print(f"frame network: {100 * np.mean(predicted == labels):.1f} % of noisy test digits are told right")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    aside = target.with_name(f".{target.name}.tmp")
+    net.save_parameters(str(aside))
+    aside.replace(target)
+
+
+def _make_shard(folder: Path, mnist_folder: Path, split: str, number: int) -> int:
+    """Make one shard, in a process of its own; how many videos it has."""
+    net, videos = _frame_network(folder / "frame_cnn.params"), _videos(mnist_folder, split)
+    rng = np.random.default_rng([SEED, 3, list(SHARDS).index(split), number])
+    classes = _classes(split, number)  # (V,)
+    features = np.empty((len(classes) * FRAMES, FEATURE_DIM), np.float32)
+    for start in range(0, len(classes), CHUNK):
+        frames = videos.videos(rng, classes[start : start + CHUNK]).reshape(-1, 28, 28)  # (chunk * 25, 28, 28)
+        rows = slice(start * FRAMES, start * FRAMES + len(frames))
+        features[rows] = net.features(_network_input(frames)).asnumpy()
+    first = sum(len(_classes(split, n)) for n in range(number))
+    shard = hdf5.Shard(
+        features={"image": features},
+        offsets={"image": np.arange(len(classes) + 1) * FRAMES},
+        labels=classes,
+        label_offsets=np.arange(len(classes) + 1),
+        ids=[f"{split}-{first + n:06d}" for n in range(len(classes))],
+        num_classes=CLASSES,
+        single_label=True,
+        source=f"Flash-MNIST from MNIST's {split} digits, seed {SEED}",
+    )
+    hdf5.write(_shard(folder, split, number), shard)
+    return len(classes)
+
+
+@cache
+def _frame_network(path: Path) -> FrameCNN:
+    net = FrameCNN()
+    net.load_parameters(str(path))
+    net.hybridize(static_alloc=True)
+    return net
+
+
+@cache
+def _videos(mnist_folder: Path, split: str) -> FlashMnist:
+    return FlashMnist(*mnist.read(mnist_folder, split))
+
+
+def _classes(split: str, number: int) -> np.ndarray:
+    """Classes of one shard's videos."""
+    return np.array_split(classes_of(split), SHARDS[split])[number]
+
+
+def _shard(folder: Path, split: str, number: int) -> Path:
+    return folder / f"{split}-{number:05d}-of-{SHARDS[split]:05d}.h5"
+
+
+def _network_input(frames: np.ndarray) -> mx.nd.NDArray:
+    """Grey levels as the frame network takes them: (n, 1, 28, 28) float32."""
+    return (mx.nd.array(frames[:, None], dtype=np.float32) / 255 - PIXEL_MEAN) / PIXEL_STD

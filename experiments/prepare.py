@@ -1,0 +1,64 @@
+"""Datasets by name: found below ``data_root``, or brought there."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from datasets import synthetic
+from datasets.video_dataset import VideoDataset
+from experiments.errors import UserError
+from experiments.registry.checks import unknown
+
+SMOKE = "smoke_"  # prefix of a small synthetic stand-in for a dataset
+SMOKE_VIDEOS = {"train": 32, "valid": 16}
+
+# Width of each modality, classes, and whether a video has one label: what a stand-in must share.
+SHAPES: dict[str, tuple[dict[str, int], int, bool]] = {
+    "flash_mnist": ({"image": 50}, 1024, True),
+    "youtube8m": ({"rgb": 1024, "audio": 128}, 3862, False),
+}
+
+
+def prepare(name: str, data_root: Path) -> None:
+    """Bring the dataset ``name`` into ``data_root/name``; what is there already is kept.
+
+    Raises:
+        UserError: if there is no way to bring it.
+    """
+    if name not in BRINGERS:
+        raise unknown("dataset", name, BRINGERS, "prepare")
+    BRINGERS[name](data_root)
+
+
+def require(name: str, data_root: Path, splits: tuple[str, str]) -> tuple[VideoDataset, VideoDataset]:
+    """The training and the validation split of the dataset ``name``.
+
+    Raises:
+        UserError: if it is not there; says how to bring it.
+    """
+    folder = data_root / name
+    if name.startswith(SMOKE) and not all(any(folder.glob(f"{split}-*.h5")) for split in splits):
+        _make_stand_in(name.removeprefix(SMOKE), folder, splits)
+    if not any(folder.glob("*.h5")):
+        hint = f"run `python -m experiments prepare {name}`" if name in BRINGERS else f"put data files into {folder}"
+        raise UserError(f"dataset {name}: not in {data_root}; {hint}, or name its place by runtime.data_root=FOLDER")
+    train, valid = (VideoDataset.open(folder, split) for split in splits)
+    return train, valid
+
+
+def _flash_mnist(data_root: Path) -> None:
+    from experiments import flash_mnist_features  # imports MXNet
+
+    mnist_dir = os.environ.get("MNIST_DIR")
+    flash_mnist_features.build(data_root / "flash_mnist", Path(mnist_dir) if mnist_dir else data_root / "mnist")
+
+
+def _make_stand_in(name: str, folder: Path, splits: tuple[str, str]) -> None:
+    if name not in SHAPES:
+        raise UserError(f"smoke: no stand-in for dataset {name}; there are: {', '.join(SHAPES)}")
+    feature_dims, num_classes, single_label = SHAPES[name]
+    for seed, (split, videos) in enumerate(zip(splits, SMOKE_VIDEOS.values(), strict=True)):
+        synthetic.write_split(folder, split, videos, feature_dims, num_classes, single_label, seed)
+
+
+BRINGERS: dict[str, Callable[[Path], None]] = {"flash_mnist": _flash_mnist}

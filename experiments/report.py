@@ -1,0 +1,70 @@
+"""What a person is told at the end of a run."""
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from experiments.configuration import RUNTIME
+from experiments.registry.schema import Entry
+
+TITLES = {"hit_at_1": "Hit@1", "perr": "PERR", "gap": "GAP@20", "mean_ap": "mAP"}
+
+
+def summary(
+    entry: Entry,
+    config: Mapping[str, Any],
+    command: str,
+    metrics: Mapping[str, float],
+    run_id: int | None,
+    folder: Path,
+    store: str,
+) -> str:
+    """Measured beside published, where the record lies, and what to type next; several lines.
+
+    Args:
+        entry: the experiment.
+        config: as it was run.
+        command: ``train`` or ``evaluate``.
+        metrics: measured, as fractions of 1.
+        run_id: None if the run was not recorded.
+        folder: the run's own.
+        store: address of the record, without a password.
+    """
+    published = {} if config["smoke"] else entry.references[0].metrics if entry.references else {}
+    lines = ["", f"{entry.name}, {config['valid_split']} split of {config['dataset']}", ""]
+    lines.append(f"  {'':8}{'measured':>10}{'published':>11}")
+    for name, title in TITLES.items():
+        theirs = f"{100 * published[name]:.1f} %" if name in published else "-"
+        lines.append(f"  {title:8}{f'{100 * metrics[name]:.1f} %':>10}{theirs:>11}")
+    lines.append("")
+    if config["smoke"]:
+        lines += [
+            "  smoke: a few synthetic videos, to see that everything works; the numbers mean nothing",
+            "",
+        ]
+    if published:
+        lines.append(f"  published by: {entry.references[0].source}")
+        lines += [f"  differs: {deviation}" for deviation in entry.deviations]
+        lines.append("")
+    if run_id is None:
+        lines.append("  not recorded (-u)")
+    else:
+        lines.append(f"  run         {run_id}, recorded in {store}")
+    if command == "train":
+        lines.append(f"  checkpoint  {folder / 'checkpoints' / 'last'}")
+        python = os.path.relpath(sys.executable)
+        lines.append(f"  evaluate    {python} experiments/run.py evaluate with {_words(config, run_id, folder)}")
+    lines.append("  browse      make board")
+    return "\n".join(lines)
+
+
+def _words(config: Mapping[str, Any], run_id: int | None, folder: Path) -> str:
+    """What the command line says to evaluate the run, where it lies."""
+    words = [f"weights={run_id}"]
+    if run_id is None:
+        words = ["smoke"] if config["smoke"] else []
+        words += [f"experiment={config['experiment']}", f"weights={folder / 'checkpoints' / 'last' / 'net.params'}"]
+    machine = {name: value for name, value in config["runtime"].items() if value != RUNTIME[name]}
+    return " ".join([*words, *(f"runtime.{name}={value}" for name, value in machine.items())])

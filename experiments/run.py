@@ -1,0 +1,101 @@
+"""The Sacred experiment: ``python experiments/run.py [COMMAND] with KEY=VALUE ...``.
+
+Configuration in, result out. Sacred's shell alone is here; what a run does is in ``experiments.tasks``, and what a
+configuration may say in ``experiments.configuration``.
+"""
+
+import sys
+import warnings
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+# First, so that a package `datasets` or `evaluation` in site-packages cannot take the place of ours. Sacred's own
+# folder of the script is last to be asked: it holds no packages.
+sys.path[:] = [str(ROOT), *(path for path in sys.path if path not in (str(ROOT), str(ROOT / "experiments")))]
+
+warnings.filterwarnings("ignore", message="pkg_resources is deprecated")
+
+from sacred import SETTINGS, Experiment  # noqa: E402
+from sacred.config import ConfigDict  # noqa: E402
+from sacred.utils import SacredError, apply_backspaces_and_linefeeds  # noqa: E402
+
+from datasets.errors import DataError  # noqa: E402
+from experiments import configuration, registry, report  # noqa: E402
+from experiments.errors import UserError  # noqa: E402
+from experiments.runlog import RunLog  # noqa: E402
+from gluon_models.errors import ModelError  # noqa: E402
+
+SETTINGS["DISCOVER_SOURCES"] = "none"  # it would see only what this file imports; all sources are added below
+SETTINGS["DISCOVER_DEPENDENCIES"] = "pkg"
+# Python's own output alone: by file descriptor, Sacred's two tee processes mix the lines of stdout and stderr.
+SETTINGS["CAPTURE_MODE"] = "sys"
+
+
+class Mistake(SacredError):  # noqa: N818  Sacred prints the name before the message
+    """A user's mistake, which Sacred shows in one line."""
+
+    def __init__(self, message: str):
+        super().__init__(message, print_traceback=False)
+
+
+class VideoExperiment(Experiment):
+    """A Sacred experiment that tells mistakes of the user's from faults of ours."""
+
+    def run(self, *args, **kwargs):
+        """As Sacred's; a mistake comes without a traceback."""
+        try:
+            return super().run(*args, **kwargs)
+        except (UserError, DataError, ModelError) as error:
+            raise Mistake(str(error)) from error
+
+
+ex = VideoExperiment("video_classification", base_dir=str(ROOT), save_git_info=False)
+ex.captured_out_filter = apply_backspaces_and_linefeeds  # type: ignore[assignment]  # of a progress bar, its last state
+ex.add_named_config("smoke", {"smoke": True})
+run_log = RunLog()
+ex.observers.append(run_log)
+for package in ("datasets", "evaluation", "experiments", "gluon_models"):
+    for source in sorted((ROOT / package).rglob("*.py")):
+        ex.add_source_file(str(source))
+
+
+def _configuration(fixed=None, preset=None, fallback=None):  # noqa: ARG001  Sacred's signature of a config scope
+    """The entry that ``experiment`` names, under what the command line says."""
+    return ConfigDict(configuration.resolve(fixed or {}))(fixed=fixed, preset=preset)
+
+
+# The documentation shows decorators only; appending is what Sacred itself does below them, and is tested.
+ex.configurations.append(_configuration)
+
+
+@ex.main
+def train(_config, _run):
+    """Train a model (the default command); the result is the experiment's metric after the last epoch."""
+    return _observed(_config, _run, "train")
+
+
+@ex.command
+def evaluate(_config, _run):
+    """Evaluate weights=RUN_ID_OR_FILE on the experiment's validation split."""
+    return _observed(_config, _run, "evaluate")
+
+
+def _observed(config, run, command):
+    from experiments import tasks  # imports MXNet
+
+    entry = registry.load(config["experiment"])
+    folder = run_log.folder or configuration.unrecorded_folder(config)
+    run.info["entry"] = entry.text
+    if command == "train":
+        metrics = tasks.train(config, folder, run.log_scalar)
+    else:
+        metrics = tasks.evaluate(config)
+        for name, value in metrics.items():
+            run.log_scalar(f"validate.{name}", value, 0)
+    run.info["checkpoint"] = str(folder / "checkpoints" / "last")
+    print(report.summary(entry, config, command, metrics, run._id, folder, run_log.address))
+    return metrics[config["select_by"]]
+
+
+if __name__ == "__main__":
+    ex.run_commandline()

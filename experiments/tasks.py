@@ -1,0 +1,125 @@
+"""What a run does: data, model and recipe brought together. No Sacred; the configuration is handed in."""
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import mxnet as mx
+from mxnet import gluon
+
+from datasets.loader import Loader
+from datasets.video_dataset import VideoDataset
+from experiments import ROOT, prepare, registry, training
+from experiments.checkpoint import Checkpoints, parameters_file
+from experiments.configuration import GIVEN_BY_DATA, runs_dir
+from experiments.errors import UserError
+from experiments.registry.checks import check_arguments
+from experiments.registry.schema import Data
+from gluon_models import zoo
+from gluon_models.dequantize import Dequantized
+from gluon_models.torch_defaults import use_torch_defaults
+
+
+def train(config: Mapping[str, Any], folder: Path, log: training.Log) -> dict[str, float]:
+    """Train as ``config`` says, from its checkpoint where ``folder`` has one; the metrics after the last epoch."""
+    arguments, data, recipe = registry.split(_numbers(config))
+    contexts = devices(config["runtime"]["devices"])
+    train_set, valid_set = _open(config, data)
+    model = _model(config, arguments, train_set)
+    mx.random.seed(config["seed"])
+    if recipe.initializer == "torch_defaults":
+        use_torch_defaults(model)
+    model.initialize(ctx=contexts)
+    if config["weights"] is not None:
+        _load(model, config, contexts)
+    write_config(config, folder)
+    return training.fit(
+        _net(model, train_set),
+        Loader(train_set, data.batch_size, data.seg_num, training=True, seed=config["seed"]),
+        Loader(valid_set, data.batch_size, data.seg_num, training=False),
+        recipe,
+        contexts,
+        Checkpoints(folder / "checkpoints", model),
+        log,
+        config["runtime"]["log_interval"],
+        config["seed"],
+    )
+
+
+def evaluate(config: Mapping[str, Any]) -> dict[str, float]:
+    """The metrics of the parameters that ``weights`` names, on the validation split."""
+    if config["weights"] is None:
+        raise UserError("evaluate: weights missing; add weights=RUN_ID or weights=FILE")
+    arguments, data, recipe = registry.split(_numbers(config))
+    contexts = devices(config["runtime"]["devices"])
+    _, valid_set = _open(config, data)
+    model = _model(config, arguments, valid_set)
+    _load(model, config, contexts)
+    loader = Loader(valid_set, data.batch_size, data.seg_num, training=False)
+    return training.evaluate(_net(model, valid_set), loader, recipe.loss, contexts)
+
+
+def devices(names: str) -> list[mx.Context]:
+    """The contexts that ``names`` lists: ``cpu``, ``gpu``, ``gpu:0``, ``gpu:0-7``, ``cpu:0,2``.
+
+    Raises:
+        UserError: for another form, or a device that is not there.
+    """
+    match = re.fullmatch(r"(cpu|gpu)(?::(\d+)(?:-(\d+))?)?", names)
+    if match is None:
+        raise UserError(f"runtime.devices={names}: not of the form cpu, gpu:0 or gpu:0-7")
+    first = int(match[2] or 0)
+    numbers = range(first, int(match[3] or first) + 1)
+    if match[1] == "gpu" and not set(numbers) <= set(range(mx.context.num_gpus())):
+        raise UserError(f"runtime.devices={names}: MXNet sees {mx.context.num_gpus()} GPUs here")
+    return [mx.Context(match[1], number) for number in numbers]
+
+
+def write_config(config: Mapping[str, Any], folder: Path) -> None:
+    """Keep the configuration beside the checkpoints, for ``resume`` and ``weights``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    aside = folder / ".config.json.tmp"
+    aside.write_text(json.dumps(config, indent=1, sort_keys=True))
+    aside.rename(folder / "config.json")
+
+
+def _numbers(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The experiment's own part of a configuration."""
+    machine = ("experiment", "seed", "weights", "resume", "smoke", "runtime")
+    return {key: value for key, value in config.items() if key not in machine}
+
+
+def _open(config: Mapping[str, Any], data: Data) -> tuple[VideoDataset, VideoDataset]:
+    return prepare.require(data.dataset, ROOT / config["runtime"]["data_root"], (data.train_split, data.valid_split))
+
+
+def _model(config: Mapping[str, Any], arguments: dict[str, Any], dataset: VideoDataset) -> gluon.HybridBlock:
+    """The model for the dataset's modalities and classes, without values yet."""
+    if config["loss"] == "softmax_cross_entropy" and not dataset.single_label:
+        raise UserError(
+            f"loss={config['loss']}: videos of {config['dataset']} have many labels; use sigmoid_cross_entropy"
+        )
+    check_arguments(arguments, zoo.signature(config["model"]), GIVEN_BY_DATA, config["experiment"])
+    return zoo.create(config["model"], feature_dims=dataset.feature_dims, num_classes=dataset.num_classes, **arguments)
+
+
+def _net(model: gluon.HybridBlock, dataset: VideoDataset) -> gluon.HybridBlock:
+    """``model`` as it takes the dataset's features: bytes are turned into floats on the device."""
+    net = (
+        Dequantized(model, {name: dataset.ranges.get(name) for name in dataset.feature_dims})
+        if dataset.ranges
+        else model
+    )
+    net.hybridize(static_alloc=True)
+    return net
+
+
+def _load(model: gluon.HybridBlock, config: Mapping[str, Any], contexts: list[mx.Context]) -> None:
+    path = parameters_file(config["weights"], runs_dir(config))
+    try:
+        model.load_parameters(str(path), ctx=contexts)
+    except (AssertionError, ValueError, mx.MXNetError) as error:
+        reason = str(error).strip().splitlines()[0][:160]
+        raise UserError(f"{path}: does not fit {config['model']} as {config['experiment']} has it: {reason}") from error

@@ -1,0 +1,179 @@
+"""The training loop: no Sacred and no configuration, explicit arguments."""
+
+import zlib
+from collections.abc import Callable
+from typing import Any
+
+import mxnet as mx
+import numpy as np
+from mxnet import autograd, gluon
+from tqdm import tqdm
+
+from datasets.loader import Batch, Loader
+from evaluation import MetricSet
+from experiments.checkpoint import Checkpoints
+from experiments.errors import UserError
+from experiments.registry.checks import unknown
+from experiments.registry.schema import Training
+from gluon_models import losses
+
+Log = Callable[[str, float, int], None]  # name, value, step
+
+# By a recipe's name: the loss of logits, and what makes probabilities of them.
+LOSSES: dict[str, tuple[type[gluon.HybridBlock], Callable[[mx.nd.NDArray], mx.nd.NDArray]]] = {
+    "softmax_cross_entropy": (losses.SoftmaxCrossEntropy, mx.nd.softmax),
+    "sigmoid_cross_entropy": (losses.SigmoidCrossEntropy, mx.nd.sigmoid),
+}
+
+
+def fit(
+    net: gluon.HybridBlock,
+    train: Loader,
+    valid: Loader,
+    recipe: Training,
+    contexts: list[mx.Context],
+    checkpoints: Checkpoints,
+    log: Log,
+    log_interval: int,
+    seed: int,
+) -> dict[str, float]:
+    """Train ``net``, from the last of ``checkpoints`` if there is one.
+
+    Randomness is derived from the seed and the epoch, so that a run that goes on from a checkpoint does as one
+    that was never stopped.
+
+    Args:
+        net: initialized and hybridized; called as ``net(features, lengths)``, returns logits.
+        train: batches to train on.
+        valid: batches to evaluate on.
+        recipe: losses, optimizer, schedule, epochs.
+        contexts: the devices.
+        checkpoints: where the state is saved after every epoch.
+        log: is told ``train.loss`` (mean a video), ``train.videos_per_second`` and ``validate.<metric>``.
+        log_interval: steps between records of the loss.
+        seed: of dropout and of the order of videos.
+
+    Returns:
+        The metrics after the last epoch.
+    """
+    trainer = gluon.Trainer(net.collect_params(), _optimizer(recipe))
+    progress: dict[str, Any] = checkpoints.load_last(trainer) or {"epoch": 0, "step": 0, "best": -np.inf}
+    metrics: dict[str, float] = progress.get("metrics", {})
+    step, best = progress["step"], progress["best"]
+    loss_of = LOSSES[recipe.loss][0]()
+    loss_of.hybridize(static_alloc=True)
+    for epoch in range(progress["epoch"], recipe.epochs):
+        mx.random.seed(zlib.crc32(f"{seed} {epoch}".encode()))
+        trainer.set_learning_rate(learning_rate(recipe, epoch))
+        with _bar(f"epoch {epoch + 1}/{recipe.epochs}", len(train.dataset)) as bar:
+            interval = mx.nd.zeros(1, ctx=contexts[0])  # (1,) summed losses since the last record
+            videos = 0
+            for batch in train.epoch(epoch):
+                interval += _step(net, loss_of, trainer, batch, contexts, recipe.loss_reduction)
+                videos += len(batch.indices)
+                step += 1
+                if step % log_interval == 0:
+                    loss = interval.asscalar() / videos  # waits for the device: a NaN is seen here
+                    if not np.isfinite(loss):
+                        raise FloatingPointError(f"the loss is {loss} at step {step}; try a lower learning_rate")
+                    log("train.loss", float(loss), step)
+                    bar.set_postfix_str(f"loss {loss:.4f}", refresh=False)
+                    interval[:] = 0
+                    videos = 0
+                bar.update(len(batch.indices))
+            mx.nd.waitall()
+        log("train.videos_per_second", bar.n / bar.format_dict["elapsed"], step)
+        complete = epoch + 1
+        is_best = False
+        if complete % recipe.valid_interval == 0 or complete == recipe.epochs:
+            metrics = evaluate(net, valid, recipe.loss, contexts)
+            for name, value in metrics.items():
+                log(f"validate.{name}", value, step)
+            is_best = metrics[recipe.select_by] > best
+            best = max(best, metrics[recipe.select_by])
+        progress = {"step": step, "best": best, "metrics": metrics}
+        checkpoints.save(complete, trainer, progress, is_best)
+    return metrics
+
+
+def evaluate(net: gluon.HybridBlock, loader: Loader, loss: str, contexts: list[mx.Context]) -> dict[str, float]:
+    """The metrics of ``net`` over the whole of ``loader``'s data; ``loss`` says how logits become probabilities."""
+    _, activation = LOSSES[loss]
+    metrics = MetricSet()
+    with _bar("evaluating", len(loader.dataset)) as bar:
+        ahead: tuple[Batch, list[mx.nd.NDArray]] | None = None  # computed while the metrics take the one before
+        for batch in loader.epoch():
+            shares = _shares(batch, contexts)
+            outputs = [activation(net(features, lengths)) for features, lengths, _ in shares]
+            if ahead:
+                _update(metrics, *ahead)
+                bar.update(len(ahead[0].indices))
+            ahead = batch, outputs
+        if ahead:
+            _update(metrics, *ahead)
+            bar.update(len(ahead[0].indices))
+    return metrics.get()
+
+
+def learning_rate(recipe: Training, epoch: int) -> float:
+    """The rate of an epoch, counted from 0."""
+    decays = sum(epoch >= boundary for boundary in recipe.lr_decay_epochs)
+    return recipe.learning_rate * recipe.lr_decay_factor**decays
+
+
+def _optimizer(recipe: Training) -> mx.optimizer.Optimizer:
+    known = mx.optimizer.Optimizer.opt_registry
+    if recipe.optimizer.lower() not in known:
+        raise unknown("optimizer", recipe.optimizer, known, "training")
+    try:
+        return mx.optimizer.create(
+            recipe.optimizer,
+            learning_rate=recipe.learning_rate,
+            wd=recipe.weight_decay,
+            **recipe.optimizer_params,
+        )
+    except TypeError as error:
+        raise UserError(
+            f"optimizer_params: {error}; they must be arguments of mx.optimizer's {recipe.optimizer}"
+        ) from error
+
+
+def _step(
+    net: gluon.HybridBlock,
+    loss_of: gluon.HybridBlock,
+    trainer: gluon.Trainer,
+    batch: Batch,
+    contexts: list[mx.Context],
+    reduction: str,
+) -> mx.nd.NDArray:
+    """One update; the summed loss of the batch, (1,)."""
+    totals = []
+    with autograd.record():
+        for features, lengths, labels in _shares(batch, contexts):
+            totals.append(loss_of(net(features, lengths), labels).sum())
+    autograd.backward(totals)
+    trainer.step(len(batch.indices) if reduction == "mean" else 1)
+    return sum(total.as_in_context(contexts[0]) for total in totals)
+
+
+def _shares(
+    batch: Batch, contexts: list[mx.Context]
+) -> list[tuple[list[mx.nd.NDArray], mx.nd.NDArray | None, mx.nd.NDArray]]:
+    """``batch`` cut into one piece a device: features, lengths, labels."""
+    shares = []
+    for rows, context in zip(np.array_split(np.arange(len(batch.indices)), len(contexts)), contexts, strict=True):
+        if not len(rows):
+            continue
+        part = slice(rows[0], rows[-1] + 1)
+        features = [mx.nd.array(array[part], ctx=context, dtype=array.dtype) for array in batch.features]
+        lengths = None if batch.lengths is None else mx.nd.array(batch.lengths[part], ctx=context)
+        shares.append((features, lengths, mx.nd.array(batch.labels[part], ctx=context)))
+    return shares
+
+
+def _update(metrics: MetricSet, batch: Batch, outputs: list[mx.nd.NDArray]) -> None:
+    metrics.update(np.concatenate([output.asnumpy() for output in outputs]), batch.labels)
+
+
+def _bar(title: str, videos: int) -> tqdm:
+    return tqdm(desc=title, total=videos, unit=" videos", ncols=100, mininterval=0.5)

@@ -1,0 +1,1 @@
+"""Video classification networks on frame features, as Gluon HybridBlocks; `zoo` makes them by name."""

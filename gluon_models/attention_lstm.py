@@ -1,0 +1,167 @@
+"""AttentionLSTM: a bidirectional LSTM with attention a modality, then fully connected layers.
+
+Layers and initialisation as in PaddlePaddle/PaddleVideo develop,
+paddlevideo/modeling/heads/attention_lstm_head.py. In comments on shapes B is the batch, T the frames, E the
+embedding and H the size of one direction of the LSTM.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import mxnet as mx
+from mxnet.gluon import HybridBlock, nn, rnn
+
+from gluon_models import zoo
+from gluon_models.attention import masked_softmax
+from gluon_models.initializers import fan_in_uniform, xavier_uniform
+from gluon_models.video_model import VideoModel
+
+_SMALL = {"feature_dims": {"rgb": 6, "audio": 3}, "num_classes": 5, "embedding_size": 4, "lstm_size": 3}
+
+
+@zoo.register("attention_lstm")
+class AttentionLSTM(VideoModel):
+    """Per modality FC tanh -> bidirectional LSTM -> dropout -> attention; concat -> FC relu -> FC tanh -> FC.
+
+    The output biases start from N(0, 1). PaddleVideo seems to have lost the `scale=0.0` of the older static
+    version there (`NormalInitializer(scale=0.0)` became `Normal()`), but its published figures were reached
+    from it, and so we keep it.
+
+    Args:
+        feature_dims: Modality -> width of its features; its order is the order of the inputs.
+        num_classes: Number of classes.
+        embedding_size: E, width of the layer before the LSTM.
+        lstm_size: H, width of one direction of the LSTM.
+        hidden_units: Widths of the layers before the classifier, the last with tanh, those before it with
+            relu; [] for none.
+        dropout: Share of the LSTM's outputs dropped in training; the others are scaled up.
+        prefix: Gluon's name prefix.
+        params: Gluon's shared parameters.
+
+    Input: features, a list of (B, T, F_m); lengths (B,), (B, M) or None. Output: logits (B, num_classes).
+    """
+
+    examples: ClassVar[list[dict[str, Any]]] = [
+        {**_SMALL, "hidden_units": [7, 8], "dropout": 0.5},
+        {**_SMALL, "hidden_units": [], "dropout": 0.0},
+    ]
+
+    def __init__(
+        self,
+        *,
+        feature_dims: Mapping[str, int],
+        num_classes: int,
+        embedding_size: int,
+        lstm_size: int,
+        hidden_units: Sequence[int],
+        dropout: float,
+        prefix: str | None = None,
+        params: Any = None,
+    ) -> None:
+        super().__init__(list(feature_dims), prefix=prefix, params=params)
+        self.feature_dims = dict(feature_dims)
+        with self.name_scope():
+            self.encoders = [Encoder(dim, embedding_size, lstm_size, dropout) for dim in feature_dims.values()]
+            for modality, encoder in zip(self.modalities, self.encoders, strict=True):
+                self.register_child(encoder, f"encoder_{modality}")
+            self.hidden = nn.HybridSequential()
+            width = 2 * lstm_size * len(feature_dims)
+            for index, size in enumerate(hidden_units):
+                last = index == len(hidden_units) - 1
+                self.hidden.add(_output_dense(size, width, activation="tanh" if last else "relu"))
+                width = size
+            self.classifier = _output_dense(num_classes, width)
+
+    def hybrid_forward(self, F: Any, features: list[Any], lengths: Any = None) -> Any:
+        """See the class."""
+        outputs = [
+            encoder(frames, self.lengths_of(F, index, frames, lengths))  # (B, 2 H)
+            for index, (encoder, frames) in enumerate(zip(self.encoders, features, strict=True))
+        ]
+        return self.classifier(self.hidden(F.concat(*outputs, dim=1)))  # (B, C)
+
+    def attention_weights(self, features: Sequence[mx.nd.NDArray], lengths: Any = None) -> list[mx.nd.NDArray]:
+        """Returns how much every frame weighs: (B, 1, T) for each modality, 0 on the padding."""
+        return [
+            encoder.attend(mx.nd, frames, self.lengths_of(mx.nd, index, frames, lengths))[1]
+            for index, (encoder, frames) in enumerate(zip(self.encoders, features, strict=True))
+        ]
+
+
+class Encoder(HybridBlock):
+    """One modality: FC tanh -> bidirectional LSTM -> dropout -> sum over the frames, weighed by attention.
+
+    The two directions are LSTMs of their own, because on a CPU MXNet's bidirectional LSTM ignores the lengths
+    without a word. A direction that runs on into the padding after the real frames does them no harm.
+
+    Args:
+        dim: F, width of the features.
+        embedding_size: E.
+        lstm_size: H.
+        dropout: Share of the LSTM's outputs dropped in training.
+    """
+
+    def __init__(self, dim: int, embedding_size: int, lstm_size: int, dropout: float) -> None:
+        super().__init__()
+        with self.name_scope():
+            self.embedding = _frame_dense(embedding_size, dim, activation="tanh")
+            self.forwards = _lstm(lstm_size, embedding_size)
+            self.backwards = _lstm(lstm_size, embedding_size)
+            self.dropout = nn.Dropout(dropout)
+            self.score = _frame_dense(1, 2 * lstm_size)
+
+    def hybrid_forward(self, F: Any, frames: Any, lengths: Any = None) -> Any:
+        """Frames (B, T, F), lengths (B,) int32 or None -> (B, 2 H)."""
+        outputs, weights = self.attend(F, frames, lengths)
+        return F.flatten(F.batch_dot(weights, outputs))  # (B, 2 H)
+
+    def attend(self, F: Any, frames: Any, lengths: Any) -> tuple[Any, Any]:
+        """Returns the outputs of the LSTM (B, T, 2 H) and the attention weights (B, 1, T)."""
+        embedded = F.swapaxes(self.embedding(frames), 0, 1)  # (T, B, E)
+        backwards = _reverse(F, self.backwards(_reverse(F, embedded, lengths)), lengths)  # (T, B, H)
+        outputs = F.concat(self.forwards(embedded), backwards, dim=2)  # (T, B, 2 H)
+        outputs = self.dropout(F.swapaxes(outputs, 0, 1))  # (B, T, 2 H)
+        scores = F.swapaxes(self.score(outputs), 1, 2)  # (B, 1, T)
+        return outputs, masked_softmax(F, scores, lengths, rows=1)
+
+
+def _reverse(F: Any, sequence: Any, lengths: Any) -> Any:
+    """Reverses the real steps of (T, B, ...) in time; the padding stays at the end."""
+    if lengths is None:
+        return F.reverse(sequence, axis=0)
+    return F.SequenceReverse(sequence, lengths, use_sequence_length=True)
+
+
+def _lstm(size: int, in_units: int) -> rnn.LSTM:
+    bound = fan_in_uniform(size)
+    return rnn.LSTM(
+        size,
+        input_size=in_units,
+        i2h_weight_initializer=bound,
+        h2h_weight_initializer=bound,
+        i2h_bias_initializer=bound,
+        h2h_bias_initializer=bound,
+    )
+
+
+def _frame_dense(units: int, in_units: int, activation: str | None = None) -> nn.Dense:
+    """A layer on every frame."""
+    return nn.Dense(
+        units,
+        activation=activation,
+        in_units=in_units,
+        flatten=False,
+        weight_initializer=xavier_uniform(in_units, units),
+        bias_initializer="zeros",
+    )
+
+
+def _output_dense(units: int, in_units: int, activation: str | None = None) -> nn.Dense:
+    """A layer on the whole video."""
+    return nn.Dense(
+        units,
+        activation=activation,
+        in_units=in_units,
+        weight_initializer=xavier_uniform(in_units, units),
+        bias_initializer=mx.init.Normal(1.0),
+    )

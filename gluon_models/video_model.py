@@ -1,0 +1,58 @@
+"""What every model on frame features has in common: how it is called, and how lengths hide padding."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from mxnet.gluon import HybridBlock
+
+from gluon_models.errors import ModelError
+
+
+class VideoModel(HybridBlock):
+    """Base of the models: called as `net(features, lengths)`, returns logits (batch, classes).
+
+    `features` is a list of (batch, frames, dim) arrays, one a modality, in the order of `modalities`.
+    `lengths` counts the real frames of each video; the frames after them are padding and never change an
+    output. It is (batch,) if all modalities have the same count, (batch, modalities) if each has its own (a
+    video without sound has 0 there), of any integer or float type, or None where every frame is real, which
+    saves the masking.
+
+    Args:
+        modalities: Names of the modalities.
+        prefix: Gluon's name prefix.
+        params: Gluon's shared parameters.
+    """
+
+    def __init__(self, modalities: Sequence[str], prefix: str | None = None, params: Any = None) -> None:
+        super().__init__(prefix=prefix, params=params)
+        if not modalities:
+            raise ModelError("a model needs at least one modality")
+        self.modalities = list(modalities)
+        self._traced_with_lengths: bool | None = None
+
+    def forward(self, features: Sequence[Any], lengths: Any = None) -> Any:
+        """Runs the net; see the class for shapes.
+
+        Raises:
+            ModelError: the number of feature arrays is not the number of modalities.
+        """
+        if len(features) != len(self.modalities):
+            raise ModelError(f"{len(features)} feature arrays for the modalities {', '.join(self.modalities)}")
+        if self._traced_with_lengths is not (lengths is not None):
+            self._clear_cached_op()  # a hybridized graph either has the input `lengths` or has not
+            self._traced_with_lengths = lengths is not None
+        return super().forward(list(features), lengths)
+
+    def lengths_of(self, F: Any, index: int, frames: Any, lengths: Any) -> Any:
+        """Returns the lengths of modality number `index`, int32 (batch,), or None.
+
+        A symbol does not know whether `lengths` is (batch,) or (batch, modalities). Tiled to M columns the
+        former is the same in each, and the first M columns of the latter stay as they are. Lengths beyond the
+        frames at hand are cut: MXNet's operators would read, and write, past the end of the array.
+        """
+        if lengths is None:
+            return None
+        columns = F.tile(F.reshape(lengths, shape=(0, -1)), reps=(1, len(self.modalities)))  # (B, M) or (B, M * M)
+        column = F.reshape(F.slice_axis(columns, axis=1, begin=index, end=index + 1), shape=(-1,))  # (B,)
+        frame_count = F.slice_axis(F.shape_array(frames), axis=0, begin=1, end=2)  # (1,)
+        return F.maximum(F.broadcast_minimum(F.cast(column, "int32"), F.cast(frame_count, "int32")), 0)  # (B,)

@@ -1,0 +1,29 @@
+"""The package, its direct dependencies and the Python versions it runs on.
+
+Exact versions of everything, with hashes, are in requirements.txt; ``make lock`` writes it from this file.
+"""
+
+from setuptools import find_packages, setup
+
+setup(
+    name="gluon-video-classification",
+    version="0.1.0",
+    description="Reproducible video classification on frame features with Apache MXNet Gluon",
+    license="Apache-2.0",
+    python_requires=">=3.10,<3.12",  # mxnet 1.9.1 needs numpy < 1.24, which has no wheel for 3.12
+    packages=find_packages(include=["datasets*", "evaluation*", "experiments*", "gluon_models*"]),
+    package_data={"experiments.registry": ["*.yaml"]},
+    install_requires=[
+        "mxnet==1.9.1",
+        "gluoncv==0.10.5.post0",
+        "numpy==1.23.5",
+        "h5py>=3.11",
+        "sacred==0.8.7",  # run.py appends to Experiment.configurations, which the documentation does not promise
+        "pymongo>=4.10",
+        "opencv-python-headless==4.11.0.86",  # gluoncv asks for opencv-python, which needs libGL
+        "setuptools<81",  # sacred imports pkg_resources
+        "PyYAML",
+        "tqdm",
+    ],
+    extras_require={"dev": ["mypy", "pytest", "ruff", "types-PyYAML", "types-tqdm"]},
+)

@@ -1,0 +1,138 @@
+import threading
+
+import numpy as np
+import pytest
+
+from datasets import hdf5
+from datasets.errors import DataError
+from datasets.loader import Loader
+from datasets.video_dataset import VideoDataset
+
+CLASSES = 7
+
+
+def write_videos(folder, split="train", shards=3, seed=0, lengths=(0, 9), modalities=("rgb", "audio")):
+    """Videos whose every value tells modality, video and frame; video 0 of each shard has no sound."""
+    rng = np.random.default_rng(seed)
+    number = 0
+    for part in range(shards):
+        counts = {name: rng.integers(*lengths, size=5) for name in modalities}
+        if "audio" in counts:
+            counts["audio"][0] = 0
+        features, offsets = {}, {}
+        for m, name in enumerate(modalities):
+            frames = [
+                np.stack([np.full(count, 10 * m), np.full(count, number + v), np.arange(count)], axis=1)
+                for v, count in enumerate(counts[name])
+            ]
+            features[name] = np.concatenate(frames).astype(np.uint8)
+            offsets[name] = np.concatenate([[0], np.cumsum(counts[name])])
+        shard = hdf5.Shard(
+            features=features,
+            offsets=offsets,
+            labels=np.arange(5) % CLASSES,
+            label_offsets=np.arange(6),
+            ids=[f"video {number + v}" for v in range(5)],
+            num_classes=CLASSES,
+            single_label=True,
+            ranges=dict.fromkeys(modalities, (-2.0, 2.0)),
+        )
+        hdf5.write(folder / f"{split}-{part:05d}-of-{shards:05d}.h5", shard)
+        number += 5
+
+
+@pytest.fixture
+def dataset(tmp_path):
+    write_videos(tmp_path)
+    return VideoDataset.open(tmp_path, "train")
+
+
+def test_every_video_comes_once_an_epoch_and_in_another_order(dataset):
+    loader = Loader(dataset, 4, None, training=True, seed=1)
+    orders = [np.concatenate([batch.indices for batch in loader.epoch(epoch)]) for epoch in (0, 1, 0)]
+    assert sorted(orders[0]) == list(range(15))
+    assert not np.array_equal(orders[0], orders[1])
+    assert np.array_equal(orders[0], orders[2])
+    assert len(loader) == 4
+
+
+def test_all_frames_are_there_and_padding_is_zero(dataset):
+    for batch in Loader(dataset, 4, None, training=False).epoch():
+        for m, frames in enumerate(batch.features):
+            for row, index in enumerate(batch.indices):
+                length = batch.lengths[row, m]
+                assert frames[row, :length].tolist() == [[10 * m, index, t] for t in range(length)]
+                assert not frames[row, length:].any()
+
+
+def test_sampled_frames_follow_the_rule(tmp_path):
+    write_videos(tmp_path, lengths=(3, 9), modalities=("rgb",))
+    dataset = VideoDataset.open(tmp_path, "train")
+    (batch,) = Loader(dataset, 15, 4, training=False).epoch()
+    for row, index in enumerate(batch.indices):
+        shard, video = (int(part[0]) for part in dataset.locate(np.array([index])))
+        n = int(np.diff(dataset.shards[shard].offsets["rgb"])[video])
+        assert batch.features[0][row, :, 2].tolist() == [min(n - 1, int((i + 0.5) * n / 4)) for i in range(4)]
+    assert batch.lengths is None
+
+
+def test_sampling_does_not_depend_on_the_batch_size(dataset):
+    videos = {}
+    for batch_size in (2, 5, 15):
+        for batch in Loader(dataset, batch_size, 6, training=True, seed=3).epoch(2):
+            for row, index in enumerate(batch.indices):
+                own = [frames[row] for frames in batch.features]
+                assert all(np.array_equal(a, b) for a, b in zip(own, videos.setdefault(index, own), strict=True))
+
+
+def test_jitter_stays_in_its_segment_and_moves_with_the_epoch(tmp_path):
+    write_videos(tmp_path, lengths=(8, 9), modalities=("rgb",))
+    loader = Loader(VideoDataset.open(tmp_path, "train"), 15, 2, training=True)
+    seen = {tuple(frames[:, 2]) for epoch in range(20) for batch in loader.epoch(epoch) for frames in batch.features[0]}
+    assert {first for first, _ in seen} == {0, 1, 2, 3}
+    assert {second for _, second in seen} == {4, 5, 6, 7}
+
+
+def test_an_epoch_can_start_in_its_middle(dataset):
+    loader = Loader(dataset, 4, 3, training=True)
+    whole, rest = list(loader.epoch(1)), list(loader.epoch(1, first_batch=2))
+    assert len(rest) == 2
+    for a, b in zip(whole[2:], rest, strict=True):
+        assert np.array_equal(a.features[0], b.features[0])
+        assert np.array_equal(a.indices, b.indices)
+
+
+def test_a_video_without_sound_has_length_0(dataset):
+    (batch,) = Loader(dataset, 15, 6, training=False).epoch()
+    assert batch.lengths[0, 1] == 0
+    assert not batch.features[1][0].any()
+    assert set(batch.lengths.reshape(-1)) <= {0, 6}
+
+
+def test_labels_are_multi_hot(dataset):
+    (batch,) = Loader(dataset, 15, None, training=False).epoch()
+    assert batch.labels.shape == (15, CLASSES)
+    assert batch.labels.argmax(axis=1).tolist() == [0, 1, 2, 3, 4] * 3
+    assert batch.labels.sum() == 15
+    assert dataset.ids_of(batch.indices[:2]) == ["video 0", "video 1"]
+
+
+def test_the_thread_ends_with_its_consumer(dataset):
+    batches = Loader(dataset, 1, None, training=False).epoch()
+    next(batches)
+    batches.close()
+    assert not [thread for thread in threading.enumerate() if thread.name == "loader"]
+
+
+def test_a_missing_shard_is_named(tmp_path):
+    write_videos(tmp_path)
+    (tmp_path / "train-00001-of-00003.h5").unlink()
+    with pytest.raises(DataError, match=r"train-00001-of-00003\.h5"):
+        VideoDataset.open(tmp_path, "train")
+
+
+def test_files_of_another_kind_are_told_apart(tmp_path):
+    write_videos(tmp_path, shards=1)
+    write_videos(tmp_path, split="other", shards=1, modalities=("rgb",))
+    with pytest.raises(DataError, match="differ"):
+        VideoDataset(sorted(tmp_path.glob("*.h5")))

@@ -1,0 +1,58 @@
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+
+class Machine:
+    """What the kernel says of processes and ports."""
+
+    @staticmethod
+    def processes(folder: Path) -> list[int]:
+        """Living processes, zombies excluded, whose command line names `folder` or something in it."""
+        found = []
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdigit():
+                with suppress(OSError):  # it has ended meanwhile
+                    if str(folder).encode() in (entry / "cmdline").read_bytes():
+                        found.append(int(entry.name))
+        return found
+
+    @staticmethod
+    def listening_addresses(port: int) -> set[str]:
+        """The local addresses, in the kernel's hexadecimal, on which somebody listens at `port`."""
+        rows = [
+            line.split()
+            for table in ("/proc/net/tcp", "/proc/net/tcp6")
+            for line in Path(table).read_text().splitlines()[1:]
+        ]
+        local = [row[1].split(":") for row in rows if row[3] == "0A"]  # state LISTEN
+        return {address for address, hex_port in local if int(hex_port, 16) == port}
+
+    @staticmethod
+    def wait_until(true: Callable[[], bool], seconds: float = 20.0) -> None:
+        deadline = time.monotonic() + seconds
+        while not true():
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+
+
+@pytest.fixture
+def machine() -> Machine:
+    return Machine()
+
+
+@pytest.fixture
+def runs_dir(tmp_path, monkeypatch) -> Iterator[Path]:
+    """Where the embedded store may be started; when the test is over, no process over it is left."""
+    for name in ("SACRED_MONGO_URL", "SACRED_MONGO_USER", "SACRED_MONGO_PASSWORD", "RUN_STORE_IDLE_SECONDS"):
+        monkeypatch.delenv(name, raising=False)
+    yield tmp_path / "runs"
+    for pid in Machine.processes(tmp_path):
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    Machine.wait_until(lambda: not Machine.processes(tmp_path))

@@ -1,0 +1,63 @@
+import mxnet as mx
+import numpy as np
+import pytest
+from mxnet.gluon import SymbolBlock
+
+from gluon_models import zoo
+from gluon_models.dequantize import Dequantized, dequantize
+
+RANGES = {"rgb": (-2.0, 2.0), "audio": (-1.0, 3.0)}
+
+
+def test_the_rule_of_youtube8m():
+    values = dequantize(mx.nd, mx.nd.arange(256, dtype="uint8"), -2.0, 2.0)
+    assert values.dtype == np.float32
+    np.testing.assert_allclose(values.asnumpy(), np.arange(256) * 4 / 255 + 4 / 512 - 2, atol=1e-6)
+    np.testing.assert_allclose(values.asnumpy()[[0, 255]], [-1.992188, 2.007812], atol=1e-6)
+
+
+@pytest.fixture(params=zoo.names())
+def net(request):
+    mx.random.seed(0)
+    net = zoo.create(request.param, **zoo.find(request.param).examples[0])
+    net.initialize()
+    return net
+
+
+@pytest.fixture
+def features(net):
+    rng = np.random.default_rng(0)
+    return [mx.nd.array(rng.integers(0, 256, size=(2, 5, dim)), dtype="uint8") for dim in net.feature_dims.values()]
+
+
+@pytest.mark.parametrize("hybridize", [True, False])
+@pytest.mark.parametrize("lengths", [None, mx.nd.array([5, 2], dtype="int32")])
+def test_bytes_give_the_numbers_of_floats(net, features, hybridize, lengths):
+    floats = [dequantize(mx.nd, array, *limits) for array, limits in zip(features, RANGES.values(), strict=True)]
+    expected = net(floats, lengths).asnumpy()
+    both = Dequantized(net, RANGES)
+    rgb_only = Dequantized(net, {**RANGES, "audio": None})
+    for wrapped in (both, rgb_only):
+        wrapped.hybridize(hybridize)
+    np.testing.assert_allclose(both(features, lengths).asnumpy(), expected, atol=1e-6)
+    np.testing.assert_allclose(rgb_only([features[0], floats[1]], lengths).asnumpy(), expected, atol=1e-6)
+
+
+def test_padding_stays_unseen(net, features):
+    wrapped, lengths = Dequantized(net, RANGES), mx.nd.array([3, 1], dtype="int32")
+    expected = wrapped(features, lengths).asnumpy()
+    for array in features:
+        array[0, 3:] = 255
+        array[1, 1:] = 255
+    np.testing.assert_array_equal(wrapped(features, lengths).asnumpy(), expected)
+
+
+def test_exported_net_takes_bytes(net, features, tmp_path):
+    wrapped, lengths = Dequantized(net, RANGES), mx.nd.array([5, 2], dtype="int32")
+    wrapped.hybridize()
+    expected = wrapped(features, lengths).asnumpy()
+    wrapped.export(str(tmp_path / "net"))
+    imported = SymbolBlock.imports(
+        str(tmp_path / "net-symbol.json"), ["data0", "data1", "data2"], str(tmp_path / "net-0000.params")
+    )
+    np.testing.assert_allclose(imported(*features, lengths).asnumpy(), expected, atol=1e-6)

@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# make_env.sh FOLDER REQUIREMENTS [PYTHON]: a virtual environment with exact versions and checked hashes.
+# MXNet 1.9.1 needs Python 3.10 or 3.11. Without one, uv is asked to bring it.
+set -euo pipefail
+folder=$1 requirements=$2 wanted=${3:-}
+
+fits() { "$1" -c 'import sys, venv, ensurepip; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 11))' 2>/dev/null; }
+
+find_python() {
+  local candidate
+  for candidate in ${wanted:-python3.11 python3.10 python3 python}; do
+    if command -v "$candidate" >/dev/null && fits "$candidate"; then echo "$candidate"; return; fi
+  done
+  [ -z "$wanted" ] || return 1
+  local any_python
+  any_python=$(command -v python3 || command -v python) || return 1
+  { "$any_python" -m venv .uv && .uv/bin/pip install --quiet uv && .uv/bin/uv python install --quiet 3.11; } >/dev/null 2>&1 || true
+  candidate=$(.uv/bin/uv python find 3.11 2>/dev/null) && fits "$candidate" && echo "$candidate"
+}
+
+if ! python=$(find_python); then
+  echo "setup: no Python 3.10 or 3.11 with venv here, and uv could not bring one; install it (Debian: apt install python3.11-venv) and say make setup PYTHON=/path/to/python3.11" >&2
+  exit 1
+fi
+echo "setup: $folder with $("$python" --version)"
+rm -rf "$folder"
+"$python" -m venv "$folder"
+"$folder/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r "$requirements"
