@@ -87,6 +87,7 @@ class Cluster(HybridBlock):
     def __init__(self, kind: str, dim: int, units: int, shifting: bool) -> None:
         super().__init__()
         self._units = units
+        self._width = units * dim
         self.shifting = shifting
         with self.name_scope():
             self.attention = AttentionUnits(kind, dim, units)
@@ -111,8 +112,7 @@ class Cluster(HybridBlock):
         shifted = F.batch_dot(weights, frames, transpose_a=True)  # alpha v + beta, (B, N, F)
 
         psi = F.L2Normalization(F.reshape(shifted, shape=(-3, 0)), eps=EPSILON, mode="instance")  # (B * N, F)
-        psi = F.reshape(psi / math.sqrt(self._units), shape=(-4, -1, self._units, 0))  # (B, N, F)
-        return F.flatten(psi)  # (B, N * F)
+        return F.reshape(psi / math.sqrt(self._units), shape=(-1, self._width))  # (B, N * F)
 
     def _spread(self, F: Any, values: Any, ones: Any) -> Any:
         """Values (N,), ones (B, R, 1) -> the values in every row, (B, R, N).

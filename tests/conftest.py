@@ -7,6 +7,9 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 
+# A store that a test starts stops soon after the test.
+os.environ.setdefault("RUN_STORE_IDLE_SECONDS", "2")
+
 # Two threads whatever the machine, so that sums come in one order.
 os.environ.setdefault("OMP_NUM_THREADS", "2")
 

@@ -25,4 +25,18 @@ fi
 echo "setup: $folder with $("$python" --version)"
 rm -rf "$folder"
 "$python" -m venv "$folder"
-"$folder/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r "$requirements"
+
+# pip's own output is long; this counts its packages, with the time it takes.
+total=$(grep -c '^[a-z].*==' "$requirements") done=0 log=$folder/pip.log
+"$folder/bin/python" -m pip install --disable-pip-version-check --no-deps --require-hashes -r "$requirements" \
+  2>"$log" | while IFS= read -r line; do
+  printf '%s\n' "$line" >>"$log"
+  case $line in
+    Collecting* | Processing* | Ignoring*) done=$((done + 1)) ;;
+    Installing*) printf '\r\033[Ksetup: installing %d packages, about %d s' "$done" $((SECONDS + 5)) ; continue ;;
+    *) continue ;;
+  esac
+  [ "$done" -eq 0 ] || printf '\r\033[Ksetup: %d of %d packages, about %d s left' "$done" "$total" \
+    $(((SECONDS + 1) * (total - done) / done + SECONDS + 1))
+done || { printf '\nsetup: pip could not install; the last lines of %s:\n' "$log" >&2; tail -n 3 "$log" >&2; exit 1; }
+printf '\r\033[Ksetup: %s made in %d s\n' "$folder" "$SECONDS"

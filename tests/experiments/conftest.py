@@ -41,7 +41,7 @@ class Machine:
             time.sleep(0.02)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def machine() -> Machine:
     return Machine()
 

@@ -17,9 +17,11 @@ needs_store = pytest.mark.skipif(not SECANTUSD.exists(), reason="no embedded run
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory):
-    """Folders of data and runs that the tests of this module share."""
-    return tmp_path_factory.mktemp("place")
+def place(tmp_path_factory, machine):
+    """Folders of data and runs that the tests of this module share; their store is waited for at the end."""
+    folder = tmp_path_factory.mktemp("place")
+    yield folder
+    machine.wait_until(lambda: not machine.processes(folder))
 
 
 def run(place, *words, check=True, **environment):
@@ -32,7 +34,7 @@ def run(place, *words, check=True, **environment):
         capture_output=True,
         text=True,
         timeout=300,
-        env={**os.environ, "RUN_STORE_IDLE_SECONDS": "5", **environment},
+        env={**os.environ, **environment},
     )
     if check:
         assert done.returncode == 0, done.stdout + done.stderr

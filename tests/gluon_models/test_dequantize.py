@@ -6,8 +6,6 @@ from mxnet.gluon import SymbolBlock
 from gluon_models import zoo
 from gluon_models.dequantize import Dequantized, dequantize
 
-RANGES = {"rgb": (-2.0, 2.0), "audio": (-1.0, 3.0)}
-
 
 def test_the_rule_of_youtube8m():
     values = dequantize(mx.nd, mx.nd.arange(256, dtype="uint8"), -2.0, 2.0)
@@ -17,34 +15,45 @@ def test_the_rule_of_youtube8m():
 
 
 @pytest.fixture(params=zoo.names())
-def net(request):
+def example(request):
+    return request.param, zoo.find(request.param).examples[0]
+
+
+@pytest.fixture
+def net(example):
     mx.random.seed(0)
-    net = zoo.create(request.param, **zoo.find(request.param).examples[0])
+    net = zoo.create(example[0], **example[1])
     net.initialize()
     return net
 
 
 @pytest.fixture
-def features(net):
-    rng = np.random.default_rng(0)
-    return [mx.nd.array(rng.integers(0, 256, size=(2, 5, dim)), dtype="uint8") for dim in net.feature_dims.values()]
+def features(example):
+    rng, dims = np.random.default_rng(0), example[1]["feature_dims"].values()
+    return [mx.nd.array(rng.integers(0, 256, size=(2, 5, dim)), dtype="uint8") for dim in dims]
+
+
+@pytest.fixture
+def ranges(example):
+    """Another one for each modality."""
+    return {modality: (-2.0 + index, 2.0) for index, modality in enumerate(example[1]["feature_dims"])}
 
 
 @pytest.mark.parametrize("hybridize", [True, False])
 @pytest.mark.parametrize("lengths", [None, mx.nd.array([5, 2], dtype="int32")])
-def test_bytes_give_the_numbers_of_floats(net, features, hybridize, lengths):
-    floats = [dequantize(mx.nd, array, *limits) for array, limits in zip(features, RANGES.values(), strict=True)]
+def test_bytes_give_the_numbers_of_floats(net, features, ranges, hybridize, lengths):
+    floats = [dequantize(mx.nd, array, *limits) for array, limits in zip(features, ranges.values(), strict=True)]
     expected = net(floats, lengths).asnumpy()
-    both = Dequantized(net, RANGES)
-    rgb_only = Dequantized(net, {**RANGES, "audio": None})
-    for wrapped in (both, rgb_only):
-        wrapped.hybridize(hybridize)
-    np.testing.assert_allclose(both(features, lengths).asnumpy(), expected, atol=1e-6)
-    np.testing.assert_allclose(rgb_only([features[0], floats[1]], lengths).asnumpy(), expected, atol=1e-6)
+    all_bytes, all_but_the_last = Dequantized(net, ranges), Dequantized(net, {**ranges, [*ranges][-1]: None})
+    all_bytes.hybridize(hybridize)
+    all_but_the_last.hybridize(hybridize)
+    np.testing.assert_allclose(all_bytes(features, lengths).asnumpy(), expected, atol=1e-6)
+    mixed = [*features[:-1], floats[-1]]
+    np.testing.assert_allclose(all_but_the_last(mixed, lengths).asnumpy(), expected, atol=1e-6)
 
 
-def test_padding_stays_unseen(net, features):
-    wrapped, lengths = Dequantized(net, RANGES), mx.nd.array([3, 1], dtype="int32")
+def test_padding_stays_unseen(net, features, ranges):
+    wrapped, lengths = Dequantized(net, ranges), mx.nd.array([3, 1], dtype="int32")
     expected = wrapped(features, lengths).asnumpy()
     for array in features:
         array[0, 3:] = 255
@@ -52,12 +61,14 @@ def test_padding_stays_unseen(net, features):
     np.testing.assert_array_equal(wrapped(features, lengths).asnumpy(), expected)
 
 
-def test_exported_net_takes_bytes(net, features, tmp_path):
-    wrapped, lengths = Dequantized(net, RANGES), mx.nd.array([5, 2], dtype="int32")
+def test_exported_net_takes_bytes(net, features, ranges, tmp_path):
+    wrapped, lengths = Dequantized(net, ranges), mx.nd.array([5, 2], dtype="int32")
     wrapped.hybridize()
     expected = wrapped(features, lengths).asnumpy()
     wrapped.export(str(tmp_path / "net"))
     imported = SymbolBlock.imports(
-        str(tmp_path / "net-symbol.json"), ["data0", "data1", "data2"], str(tmp_path / "net-0000.params")
+        str(tmp_path / "net-symbol.json"),
+        [f"data{index}" for index in range(len(features) + 1)],
+        str(tmp_path / "net-0000.params"),
     )
     np.testing.assert_allclose(imported(*features, lengths).asnumpy(), expected, atol=1e-6)

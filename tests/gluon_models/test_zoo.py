@@ -31,8 +31,8 @@ def test_create_makes_the_model():
 def test_unknown_name_is_refused_with_the_nearest():
     with pytest.raises(ModelError, match="'attention_clustre'; did you mean 'attention_cluster'"):
         zoo.create("attention_clustre", **ARGUMENTS)
-    with pytest.raises(ModelError, match="'netvlad'; there are attention_cluster, attention_lstm"):
-        zoo.create("netvlad")
+    with pytest.raises(ModelError, match=r"'xyzzy'; there are .*attention_cluster"):
+        zoo.create("xyzzy")
 
 
 def test_unknown_argument_is_refused_with_the_nearest():
