@@ -3,10 +3,10 @@ SHELL := /bin/bash
 PY := .venv/bin/python
 PYTHON ?=
 
-.PHONY: help setup run test lint data board lock clean
+.PHONY: help setup run test lint data youtube8m board bench lock clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: .venv/.complete .venv-store/.complete ## environments in .venv and .venv-store, exact versions
 
@@ -15,6 +15,12 @@ run: setup data ## train the first experiment on real digits: about eight minute
 
 data: setup ## Flash-MNIST from MNIST, into data/flash_mnist (MNIST_DIR=FOLDER: your copy of MNIST)
 	@$(PY) -m experiments prepare flash_mnist
+
+youtube8m: setup ## download and convert YouTube-8M: make youtube8m ARGS="--partition 2/frame/train --shard 1,100"
+	@$(PY) -m datasets.youtube8m --out data/youtube8m $(ARGS)
+
+bench: setup ## speeds of the loader beside a plain copy and beside both models
+	@$(PY) -m benchmarks.loading
 
 test: setup ## all tests
 	$(PY) -m pytest
@@ -27,7 +33,7 @@ lint: setup ## ruff and mypy
 board: setup ## Omniboard over the recorded runs, on http://127.0.0.1:9000
 	@$(PY) -m experiments.board
 
-lock: setup ## requirements*.txt anew, from setup.py (needs uv)
+lock: setup ## requirements*.txt anew, from setup.py
 	./tools/lock.sh
 
 clean: ## remove the environments; data/ and runs/ stay

@@ -18,6 +18,7 @@ setup(
         "gluoncv==0.10.5.post0",
         "numpy==1.23.5",
         "h5py>=3.11",
+        "google-crc32c",  # CRC-32C, which TFRecord files carry
         "sacred==0.8.7",  # run.py appends to Experiment.configurations, which the documentation does not promise
         "pymongo>=4.10",
         "opencv-python-headless==4.11.0.86",  # gluoncv asks for opencv-python, which needs libGL

@@ -12,14 +12,24 @@ dataset                shape, dtype            holds
 ``labels``             (sum of labels,) int32  class numbers of all videos
 ``label_offsets``      (V + 1,) int64          video v has labels ``label_offsets[v]:label_offsets[v + 1]``
 ``ids``                (V,) bytes              the videos' names, UTF-8
+``segments/COLUMN``    (segments,)             only where parts of videos are rated (YouTube-8M 2019): columns
+                                               ``labels`` int32, ``start_times`` and ``end_times`` int32 seconds,
+                                               ``scores`` float32
+``segment_offsets``    (V + 1,) int64          with them: video v has ``segment_offsets[v]:segment_offsets[v + 1]``
+``skipped``            (n,) bytes              only where records of the source were left out: which and why, UTF-8
 =====================  ======================  ==========================================================
+
+A video that lacks a modality has no frames of it, ``offsets[v] == offsets[v + 1]``.
 
 Attributes of the file: ``format_version``, ``num_classes``, ``single_label`` (every video has exactly one
 label), ``source`` (free text: what it was made from), ``command`` (that made it). Every dataset has an
 attribute ``crc32``, of its bytes. Features are contiguous and uncompressed, so that a reader maps them into
 memory and takes frames with one copy.
+
+``python -m datasets.hdf5 check FILE...`` verifies files, ``show`` describes them.
 """
 
+import argparse
 import os
 import sys
 import zlib
@@ -32,6 +42,8 @@ import numpy as np
 from datasets.errors import DataError
 
 FORMAT_VERSION = 1
+WRITTEN_BYTES = 1 << 20  # at a time: Linux finds pages for many small writes sooner than for one of 100 MB
+SEGMENT_COLUMNS = {"labels": np.int32, "start_times": np.int32, "end_times": np.int32, "scores": np.float32}
 
 
 @dataclass
@@ -48,6 +60,10 @@ class Shard:
         single_label: whether every video has exactly one label.
         ranges: for each uint8 modality, the values that 0 and 255 stand for.
         source: what the data was made from.
+        segments: columns of all videos' rated segments, (segments,) each; empty where there are none.
+        segment_offsets: (videos + 1,) int64, with ``segments``.
+        skipped: records of the source that were left out, one line each.
+        command: that made the file; ``write`` takes the running program's where it is empty.
     """
 
     features: dict[str, np.ndarray]
@@ -59,6 +75,10 @@ class Shard:
     single_label: bool
     ranges: dict[str, tuple[float, float]] = field(default_factory=dict)
     source: str = ""
+    segments: dict[str, np.ndarray] = field(default_factory=dict)
+    segment_offsets: np.ndarray | None = None
+    skipped: list[str] = field(default_factory=list)
+    command: str = ""
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -74,8 +94,9 @@ def write(path: Path, shard: Shard) -> None:
             file.attrs["format_version"] = FORMAT_VERSION
             file.attrs["num_classes"] = shard.num_classes
             file.attrs["single_label"] = shard.single_label
-            file.attrs["source"] = shard.source
-            file.attrs["command"] = " ".join(sys.argv)
+            # Strings of fixed length: for others HDF5 has a heap, and damage there can keep it busy for ever.
+            file.attrs["source"] = np.bytes_(shard.source.encode())
+            file.attrs["command"] = np.bytes_((shard.command or " ".join(sys.argv)).encode())
             file.create_group("features", track_order=True)  # modalities are read in the order they are given in
             for modality, frames in shard.features.items():
                 dataset = _store(file, f"features/{modality}", frames)
@@ -84,7 +105,13 @@ def write(path: Path, shard: Shard) -> None:
                 _store(file, f"offsets/{modality}", shard.offsets[modality].astype(np.int64))
             _store(file, "labels", shard.labels.astype(np.int32))
             _store(file, "label_offsets", shard.label_offsets.astype(np.int64))
-            _store(file, "ids", np.array([name.encode() for name in shard.ids], dtype=bytes))
+            _store(file, "ids", _encoded(shard.ids))
+            if shard.segment_offsets is not None:
+                for column, values in shard.segments.items():
+                    _store(file, f"segments/{column}", values.astype(SEGMENT_COLUMNS[column]))
+                _store(file, "segment_offsets", shard.segment_offsets.astype(np.int64))
+            if shard.skipped:
+                _store(file, "skipped", _encoded(shard.skipped))
         aside.replace(path)
     finally:
         aside.unlink(missing_ok=True)
@@ -114,9 +141,15 @@ def read(path: Path) -> Shard:
                     for name, dataset in file["features"].items()
                     if "minimum" in dataset.attrs
                 },
-                source=str(file.attrs["source"]),
+                source=_text(file.attrs["source"]),
+                segments={name: file["segments"][name][:] for name in file.get("segments", ())},
+                segment_offsets=file["segment_offsets"][:] if "segment_offsets" in file else None,
+                skipped=[line.decode() for line in file["skipped"][:]] if "skipped" in file else [],
+                command=_text(file.attrs["command"]),
             )
-    except (OSError, KeyError) as error:
+    except DataError:
+        raise
+    except (OSError, KeyError, ValueError, TypeError, RuntimeError, AttributeError, MemoryError) as error:  # damage may
         raise DataError(f"{path}: not a readable data file ({error}); remove it and make it again") from error
 
 
@@ -133,11 +166,45 @@ def checksums(path: Path) -> dict[str, int]:
     return found
 
 
+def main(arguments: list[str]) -> int:
+    """``check FILE...`` or ``show FILE...``; the exit code is 1 if any file is flawed."""
+    from datasets import hdf5_check  # which imports this module
+
+    parser = argparse.ArgumentParser(prog="python -m datasets.hdf5", description="Verify or describe data files.")
+    parser.add_argument("action", choices=["check", "show"])
+    parser.add_argument("file", nargs="+", type=Path)
+    given = parser.parse_args(arguments)
+    flawed = 0
+    for path in given.file:
+        try:
+            if given.action == "check":
+                print(f"{path}: ok, {hdf5_check.check(path):,} videos")
+            else:
+                print(hdf5_check.describe(path))
+        except DataError as error:
+            print(f"error: {error}", file=sys.stderr)
+            flawed = 1
+    return flawed
+
+
 def _store(file: h5py.File, name: str, values: np.ndarray) -> h5py.Dataset:
     values = np.ascontiguousarray(values)
-    dataset = file.create_dataset(name, data=values)
-    dataset.attrs["crc32"] = zlib.crc32(values.data.cast("B")) if values.size else 0
+    dataset = file.create_dataset(name, values.shape, values.dtype)
+    rows, crc = max(1, WRITTEN_BYTES // max(1, values[:1].nbytes)), 0
+    for start in range(0, len(values), rows):
+        piece = values[start : start + rows]
+        dataset[start : start + rows] = piece
+        crc = zlib.crc32(piece.data.cast("B"), crc)
+    dataset.attrs["crc32"] = crc
     return dataset
+
+
+def _encoded(lines: list[str]) -> np.ndarray:
+    return np.array([line.encode() for line in lines], dtype=bytes)
+
+
+def _text(value: bytes | str) -> str:
+    return value.decode() if isinstance(value, bytes) else value
 
 
 def _mapped(path: Path, dataset: h5py.Dataset) -> np.ndarray:
@@ -147,3 +214,7 @@ def _mapped(path: Path, dataset: h5py.Dataset) -> np.ndarray:
     if offset is None:
         raise DataError(f"{path}: {dataset.name} is not contiguous and cannot be mapped; convert the data again")
     return np.memmap(path, dataset.dtype, mode="r", offset=offset, shape=dataset.shape)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,5 +1,7 @@
 """Batches of videos as NumPy arrays: order, frames, padding, prefetch."""
 
+import itertools
+import math
 import queue
 import threading
 from collections.abc import Iterator
@@ -10,12 +12,14 @@ import numpy as np
 from datasets import sampling
 from datasets.video_dataset import VideoDataset
 
-PREFETCHED_BATCHES = 4
+PREFETCHED_BATCHES = 2
 
 
 @dataclass(frozen=True)
 class Batch:
     """Some videos.
+
+    ``features`` are valid until the next batch is taken from the same epoch: their memory is used again.
 
     Attributes:
         features: one array a modality, (videos, frames, dim), in the file's dtype; padding is 0.
@@ -65,57 +69,76 @@ class Loader:
         if self.training:
             np.random.Generator(np.random.PCG64([self.seed, epoch])).shuffle(order)
         starts = range(first_batch * self.batch_size, len(order), self.batch_size)
-        return _prefetched(self._batch(order, epoch, start) for start in starts)
+        # One is being made, some are ready, one is in use: no more batches are alive at once.
+        memory = itertools.cycle([_Memory() for _ in range(PREFETCHED_BATCHES + 2)])
+        return _prefetched(self._batch(order, epoch, start, next(memory)) for start in starts)
 
-    def _batch(self, order: np.ndarray, epoch: int, start: int) -> Batch:
+    def _batch(self, order: np.ndarray, epoch: int, start: int, memory: "_Memory") -> Batch:
         indices = order[start : start + self.batch_size]
-        shard_of, video_of = self.dataset.locate(indices)
+        offsets = self._offsets(epoch, start, len(indices))
         features, lengths = [], []
         for modality in self.dataset.feature_dims:
-            first = np.empty(len(indices), np.int64)
-            count = np.empty(len(indices), np.int64)
-            for row, (s, v) in enumerate(zip(shard_of, video_of, strict=True)):
-                first[row], last = self.dataset.shards[s].offsets[modality][v : v + 2]
-                count[row] = last - first[row]
-            if self.seg_num is None:
-                frames = None
+            first, count = self.dataset.frames_of(modality, indices)
+            if offsets is None:
+                features.append(self._all_frames(modality, indices, first, count, memory))
             else:
-                frames = first[:, None] + sampling.segment_frames(count, self._offsets(epoch, start, len(indices)))
-            features.append(self._gather(modality, shard_of, first, count, frames))
+                frames = first[:, None] + sampling.segment_frames(count, offsets)  # (B, seg_num)
+                features.append(self._chosen_frames(modality, indices, frames, count, memory))
+                count = np.where(count > 0, frames.shape[1], 0)
             lengths.append(count)
-        return Batch(features, self._lengths(lengths), self.dataset.labels_of(indices), indices)
+        padded = np.stack(lengths, axis=1).astype(np.int32)  # (B, modalities)
+        whole = all((own == frames.shape[1]).all() for own, frames in zip(lengths, features, strict=True))
+        return Batch(features, None if whole else padded, self.dataset.labels_of(indices), indices)
 
-    def _offsets(self, epoch: int, start: int, videos: int) -> np.ndarray:
-        assert self.seg_num is not None
+    def _offsets(self, epoch: int, start: int, videos: int) -> np.ndarray | None:
+        """Where within its segment each frame is taken, (videos, seg_num); None where all frames are."""
+        if self.seg_num is None:
+            return None
         if self.training:
             return sampling.jitter(self.seed, epoch, start, start + videos, self.seg_num)
         return np.full((videos, self.seg_num), 0.5)
 
-    def _gather(
-        self,
-        modality: str,
-        shard_of: np.ndarray,
-        first: np.ndarray,
-        count: np.ndarray,
-        frames: np.ndarray | None,
+    def _chosen_frames(
+        self, modality: str, indices: np.ndarray, frames: np.ndarray, count: np.ndarray, memory: "_Memory"
     ) -> np.ndarray:
-        """The chosen ``frames`` (all where None) of each video: (videos, frames, dim)."""
-        sources = [shard.features[modality] for shard in self.dataset.shards]
-        steps = max(1, int(count.max())) if frames is None else frames.shape[1]
-        out = np.zeros((len(first), steps, sources[0].shape[1]), sources[0].dtype)  # (B, T, dim)
-        for row, s in enumerate(shard_of):
-            if frames is None:
-                out[row, : count[row]] = sources[s][first[row] : first[row] + count[row]]
-            elif count[row]:
+        """The ``frames`` (B, seg_num), numbered within their shards: (B, seg_num, dim)."""
+        sources = [np.asarray(shard.features[modality]) for shard in self.dataset.shards]
+        shard_of, _ = self.dataset.locate(indices)
+        out = memory.array(modality, (*frames.shape, self.dataset.feature_dims[modality]), sources[0].dtype)
+        for row, (s, present) in enumerate(zip(shard_of.tolist(), count.tolist(), strict=True)):
+            if present:
+                # mode="clip" writes straight into `out`; the default would gather aside first and copy
                 sources[s].take(frames[row], axis=0, out=out[row], mode="clip")
+            else:
+                out[row] = 0
         return out
 
-    def _lengths(self, counts: list[np.ndarray]) -> np.ndarray | None:
-        """Real frames a video and modality, where any is padded."""
-        lengths = np.stack(counts, axis=1).astype(np.int32)  # (B, modalities)
-        if self.seg_num is not None:  # a sampled video is padded only where it has no frame at all
-            lengths = np.where(lengths > 0, self.seg_num, 0).astype(np.int32)
-        return None if (lengths == lengths.max(axis=0)).all() and lengths.all() else lengths
+    def _all_frames(
+        self, modality: str, indices: np.ndarray, first: np.ndarray, count: np.ndarray, memory: "_Memory"
+    ) -> np.ndarray:
+        """All frames of each video, padded with 0 to the longest: (B, T, dim)."""
+        sources = [np.asarray(shard.features[modality]) for shard in self.dataset.shards]
+        shard_of, _ = self.dataset.locate(indices)
+        shape = (len(indices), max(1, int(count.max())), self.dataset.feature_dims[modality])
+        out = memory.array(modality, shape, sources[0].dtype)  # (B, T, dim)
+        for row, (s, start, length) in enumerate(zip(shard_of.tolist(), first.tolist(), count.tolist(), strict=True)):
+            out[row, :length] = sources[s][start : start + length]
+            out[row, length:] = 0
+        return out
+
+
+class _Memory:
+    """The memory of one batch, used again for later ones: fresh pages would cost as much as the copy into them."""
+
+    def __init__(self) -> None:
+        self._buffers: dict[str, np.ndarray] = {}
+
+    def array(self, name: str, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+        """An array with any content, in the memory that ``name`` had before where it is large enough."""
+        size = math.prod(shape) * dtype.itemsize
+        if name not in self._buffers or self._buffers[name].size < size:
+            self._buffers[name] = np.empty(size, np.uint8)
+        return self._buffers[name][:size].view(dtype).reshape(shape)
 
 
 def _prefetched(batches: Iterator[Batch]) -> Iterator[Batch]:

@@ -1,5 +1,6 @@
 """All shards of a split as one sequence of videos."""
 
+import resource
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,7 @@ class VideoDataset:
 
     def __init__(self, paths: list[Path]):
         self.paths = paths
+        _allow_open_files(4 * len(paths))
         self.shards = [hdf5.read(path) for path in paths]
         first = self.shards[0]
         self.feature_dims = {name: frames.shape[1] for name, frames in first.features.items()}
@@ -35,6 +37,14 @@ class VideoDataset:
             if self._kind(shard) != self._kind(first):
                 raise DataError(f"{path}: modalities or classes differ from those of {paths[0]}; keep them apart")
         self._starts = np.cumsum([0] + [len(shard) for shard in self.shards])
+        # A video's first frame and number of frames, and its labels, looked up for a whole batch at once.
+        self._offsets = {
+            name: np.concatenate([shard.offsets[name] for shard in self.shards]) for name in self.feature_dims
+        }  # (videos + shards,): every shard brings one more offset than it has videos
+        self._label_offsets = np.concatenate([shard.label_offsets for shard in self.shards])  # (videos + shards,)
+        self._labels = np.concatenate([shard.labels for shard in self.shards])
+        sizes = [len(shard.labels) for shard in self.shards]
+        self._first_label = np.cumsum([0, *sizes[:-1]])  # (shards,)
 
     @classmethod
     def open(cls, folder: Path, split: str) -> "VideoDataset":
@@ -59,12 +69,21 @@ class VideoDataset:
         shard_of = np.searchsorted(self._starts, indices, side="right") - 1
         return shard_of, indices - self._starts[shard_of]
 
+    def frames_of(self, modality: str, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Number of the first frame within its shard, and number of frames, of each video in ``indices``."""
+        at = indices + self.locate(indices)[0]
+        first = self._offsets[modality][at]
+        return first, self._offsets[modality][at + 1] - first
+
     def labels_of(self, indices: np.ndarray) -> np.ndarray:
         """Multi-hot labels of the videos in ``indices``: (videos, num_classes) float32 of 0 and 1."""
+        shard_of, _ = self.locate(indices)
+        first = self._label_offsets[indices + shard_of]
+        count = self._label_offsets[indices + shard_of + 1] - first
+        row = np.repeat(np.arange(len(indices)), count)  # (labels,)
+        place = np.arange(len(row)) - np.repeat(np.cumsum(count) - count, count)  # (labels,) within its video
         hot = np.zeros((len(indices), self.num_classes), np.float32)
-        for row, (s, v) in enumerate(zip(*self.locate(indices), strict=True)):
-            shard = self.shards[s]
-            hot[row, shard.labels[shard.label_offsets[v] : shard.label_offsets[v + 1]]] = 1
+        hot[row, self._labels[np.repeat(first + self._first_label[shard_of], count) + place]] = 1
         return hot
 
     def ids_of(self, indices: np.ndarray) -> list[str]:
@@ -79,3 +98,13 @@ class VideoDataset:
     def _kind(shard: hdf5.Shard) -> tuple:
         widths = [(name, frames.shape[1], frames.dtype) for name, frames in shard.features.items()]
         return widths, shard.ranges, shard.num_classes, shard.single_label
+
+
+def _allow_open_files(number: int) -> None:
+    """Raise this process's limit of open files, where it is lower and may be raised: every map holds one."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = number + 256
+    if hard != resource.RLIM_INFINITY:
+        wanted = min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

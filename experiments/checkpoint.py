@@ -7,8 +7,6 @@ from typing import Any
 
 from mxnet import gluon
 
-from experiments.errors import UserError
-
 
 class Checkpoints:
     """The folder ``checkpoints`` of a run.
@@ -65,16 +63,3 @@ class Checkpoints:
         aside.unlink(missing_ok=True)
         aside.symlink_to(target.name)
         aside.replace(self.folder / name)
-
-
-def parameters_file(weights: int | str, runs_dir: Path) -> Path:
-    """The file of parameters that ``weights`` names: a run's id (its last checkpoint), or a path.
-
-    Raises:
-        UserError: if there is none.
-    """
-    run = runs_dir / str(weights)
-    path = run / "checkpoints" / "last" / "net.params" if str(weights).isdigit() else Path(str(weights))
-    if not path.is_file():
-        raise UserError(f"weights={weights}: no file {path}; give a run's id or a file of parameters")
-    return path

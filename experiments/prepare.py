@@ -2,7 +2,10 @@
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+
+import numpy as np
 
 from datasets import synthetic
 from datasets.video_dataset import VideoDataset
@@ -10,12 +13,12 @@ from experiments.errors import UserError
 from experiments.registry.checks import unknown
 
 SMOKE = "smoke_"  # prefix of a small synthetic stand-in for a dataset
-SMOKE_VIDEOS = {"train": 32, "valid": 16}
+SMOKE_VIDEOS = (32, 16)  # to train on, to evaluate on
 
-# Width of each modality, classes, and whether a video has one label: what a stand-in must share.
-SHAPES: dict[str, tuple[dict[str, int], int, bool]] = {
-    "flash_mnist": ({"image": 50}, 1024, True),
-    "youtube8m": ({"rgb": 1024, "audio": 128}, 3862, False),
+# What a stand-in shares with its dataset; its videos are short.
+SHAPES = {
+    "flash_mnist": synthetic.Shape({"image": 50}, np.ones(1024), None, shortest=10, longest=20),
+    "youtube8m": replace(synthetic.youtube8m(), shortest=10, longest=20),
 }
 
 
@@ -56,9 +59,8 @@ def _flash_mnist(data_root: Path) -> None:
 def _make_stand_in(name: str, folder: Path, splits: tuple[str, str]) -> None:
     if name not in SHAPES:
         raise UserError(f"smoke: no stand-in for dataset {name}; there are: {', '.join(SHAPES)}")
-    feature_dims, num_classes, single_label = SHAPES[name]
-    for seed, (split, videos) in enumerate(zip(splits, SMOKE_VIDEOS.values(), strict=True)):
-        synthetic.write_split(folder, split, videos, feature_dims, num_classes, single_label, seed)
+    for split, videos in zip(splits, SMOKE_VIDEOS, strict=True):
+        synthetic.write_split(folder, SHAPES[name], split, videos, seed=0)
 
 
 BRINGERS: dict[str, Callable[[Path], None]] = {"flash_mnist": _flash_mnist}

@@ -86,13 +86,13 @@ def _observed(config, run, command):
     entry = registry.load(config["experiment"])
     folder = run_log.folder or configuration.unrecorded_folder(config)
     run.info["entry"] = entry.text
+    run.info["checkpoint"] = str(folder / "checkpoints" / "last")
     if command == "train":
         metrics = tasks.train(config, folder, run.log_scalar)
     else:
         metrics = tasks.evaluate(config)
         for name, value in metrics.items():
             run.log_scalar(f"validate.{name}", value, 0)
-    run.info["checkpoint"] = str(folder / "checkpoints" / "last")
     print(report.summary(entry, config, command, metrics, run._id, folder, run_log.address))
     return metrics[config["select_by"]]
 

@@ -11,8 +11,8 @@ from mxnet import gluon
 
 from datasets.loader import Loader
 from datasets.video_dataset import VideoDataset
-from experiments import ROOT, prepare, registry, training
-from experiments.checkpoint import Checkpoints, parameters_file
+from experiments import ROOT, prepare, registry, training, weights
+from experiments.checkpoint import Checkpoints
 from experiments.configuration import GIVEN_BY_DATA, runs_dir
 from experiments.errors import UserError
 from experiments.registry.checks import check_arguments
@@ -33,7 +33,8 @@ def train(config: Mapping[str, Any], folder: Path, log: training.Log) -> dict[st
         use_torch_defaults(model)
     model.initialize(ctx=contexts)
     if config["weights"] is not None:
-        _load(model, config, contexts)
+        path = weights.find(config["weights"], runs_dir(config))
+        weights.load(model, path, config.get("dropout", 0.0), new_classifier=True)
     write_config(config, folder)
     return training.fit(
         _net(model, train_set),
@@ -56,7 +57,9 @@ def evaluate(config: Mapping[str, Any]) -> dict[str, float]:
     contexts = devices(config["runtime"]["devices"])
     _, valid_set = _open(config, data)
     model = _model(config, arguments, valid_set)
-    _load(model, config, contexts)
+    model.initialize(ctx=contexts)
+    path = weights.find(config["weights"], runs_dir(config))
+    weights.load(model, path, config.get("dropout", 0.0), new_classifier=False)
     loader = Loader(valid_set, data.batch_size, data.seg_num, training=False)
     return training.evaluate(_net(model, valid_set), loader, recipe.loss, contexts)
 
@@ -114,12 +117,3 @@ def _net(model: gluon.HybridBlock, dataset: VideoDataset) -> gluon.HybridBlock:
     )
     net.hybridize(static_alloc=True)
     return net
-
-
-def _load(model: gluon.HybridBlock, config: Mapping[str, Any], contexts: list[mx.Context]) -> None:
-    path = parameters_file(config["weights"], runs_dir(config))
-    try:
-        model.load_parameters(str(path), ctx=contexts)
-    except (AssertionError, ValueError, mx.MXNetError) as error:
-        reason = str(error).strip().splitlines()[0][:160]
-        raise UserError(f"{path}: does not fit {config['model']} as {config['experiment']} has it: {reason}") from error

@@ -13,7 +13,7 @@ from datasets.loader import Batch, Loader
 from evaluation import MetricSet
 from experiments.checkpoint import Checkpoints
 from experiments.errors import UserError
-from experiments.registry.checks import unknown
+from experiments.optimization import make_schedule, make_trainer
 from experiments.registry.schema import Training
 from gluon_models import losses
 
@@ -56,7 +56,8 @@ def fit(
     Returns:
         The metrics after the last epoch.
     """
-    trainer = gluon.Trainer(net.collect_params(), _optimizer(recipe))
+    trainer = make_trainer(checkpoints.model, recipe)
+    schedule = make_schedule(recipe, len(train))
     progress: dict[str, Any] = checkpoints.load_last(trainer) or {"epoch": 0, "step": 0, "best": -np.inf}
     metrics: dict[str, float] = progress.get("metrics", {})
     step, best = progress["step"], progress["best"]
@@ -64,19 +65,19 @@ def fit(
     loss_of.hybridize(static_alloc=True)
     for epoch in range(progress["epoch"], recipe.epochs):
         mx.random.seed(zlib.crc32(f"{seed} {epoch}".encode()))
-        trainer.set_learning_rate(learning_rate(recipe, epoch))
         with _bar(f"epoch {epoch + 1}/{recipe.epochs}", len(train.dataset)) as bar:
             interval = mx.nd.zeros(1, ctx=contexts[0])  # (1,) summed losses since the last record
             videos = 0
             for batch in train.epoch(epoch):
-                interval += _step(net, loss_of, trainer, batch, contexts, recipe.loss_reduction)
+                trainer.set_learning_rate(schedule(step))
+                interval += _step(net, loss_of, trainer, batch, contexts, recipe.loss_scale)
                 videos += len(batch.indices)
                 step += 1
-                if step % log_interval == 0:
-                    loss = interval.asscalar() / videos  # waits for the device: a NaN is seen here
+                if step % log_interval == 0 or step == (epoch + 1) * len(train):
+                    loss = float(interval.asscalar()) / videos  # waits for the device: a NaN is seen here
                     if not np.isfinite(loss):
-                        raise FloatingPointError(f"the loss is {loss} at step {step}; try a lower learning_rate")
-                    log("train.loss", float(loss), step)
+                        raise UserError(f"training: the loss is {loss} at step {step}; try a lower learning_rate")
+                    log("train.loss", loss, step)
                     bar.set_postfix_str(f"loss {loss:.4f}", refresh=False)
                     interval[:] = 0
                     videos = 0
@@ -115,36 +116,13 @@ def evaluate(net: gluon.HybridBlock, loader: Loader, loss: str, contexts: list[m
     return metrics.get()
 
 
-def learning_rate(recipe: Training, epoch: int) -> float:
-    """The rate of an epoch, counted from 0."""
-    decays = sum(epoch >= boundary for boundary in recipe.lr_decay_epochs)
-    return recipe.learning_rate * recipe.lr_decay_factor**decays
-
-
-def _optimizer(recipe: Training) -> mx.optimizer.Optimizer:
-    known = mx.optimizer.Optimizer.opt_registry
-    if recipe.optimizer.lower() not in known:
-        raise unknown("optimizer", recipe.optimizer, known, "training")
-    try:
-        return mx.optimizer.create(
-            recipe.optimizer,
-            learning_rate=recipe.learning_rate,
-            wd=recipe.weight_decay,
-            **recipe.optimizer_params,
-        )
-    except TypeError as error:
-        raise UserError(
-            f"optimizer_params: {error}; they must be arguments of mx.optimizer's {recipe.optimizer}"
-        ) from error
-
-
 def _step(
     net: gluon.HybridBlock,
     loss_of: gluon.HybridBlock,
     trainer: gluon.Trainer,
     batch: Batch,
     contexts: list[mx.Context],
-    reduction: str,
+    loss_scale: float,
 ) -> mx.nd.NDArray:
     """One update; the summed loss of the batch, (1,)."""
     totals = []
@@ -152,7 +130,7 @@ def _step(
         for features, lengths, labels in _shares(batch, contexts):
             totals.append(loss_of(net(features, lengths), labels).sum())
     autograd.backward(totals)
-    trainer.step(len(batch.indices) if reduction == "mean" else 1)
+    trainer.step(len(batch.indices) / loss_scale)
     return sum(total.as_in_context(contexts[0]) for total in totals)
 
 

@@ -37,20 +37,22 @@ class Training:
 
     Attributes:
         loss: ``softmax_cross_entropy`` for videos of one label, ``sigmoid_cross_entropy`` (over classes, summed) else.
-        loss_reduction: how the batch's losses become one: their ``mean`` or their ``sum``.
+        loss_scale: what the mean over the batch is multiplied by; a source that takes a device's sum and averages
+            over devices has the videos of a device here.
         initializer: ``published``, as the model's source has it, or ``torch_defaults``, for sources in torch.
         optimizer: by MXNet's name.
         optimizer_params: its other arguments, by MXNet's names.
         learning_rate: at the start.
         lr_decay_epochs, lr_decay_factor: the rate is multiplied by the factor after each of these epochs.
         weight_decay: L2 coefficient, as MXNet applies it (added to the gradient).
+        weight_decay_exempt: patterns of the names of parameters without it, such as ``classifier.bias``.
         epochs: passes over the training split.
         valid_interval: epochs between evaluations; the last epoch is always evaluated.
         select_by: the metric that names the best checkpoint.
     """
 
     loss: Literal["softmax_cross_entropy", "sigmoid_cross_entropy"]
-    loss_reduction: Literal["mean", "sum"]
+    loss_scale: float
     initializer: Literal["published", "torch_defaults"]
     optimizer: str
     optimizer_params: dict[str, Any]
@@ -58,6 +60,7 @@ class Training:
     lr_decay_epochs: list[int]
     lr_decay_factor: float
     weight_decay: float
+    weight_decay_exempt: list[str]
     epochs: int
     valid_interval: int
     select_by: Literal["hit_at_1", "perr", "gap", "mean_ap"]

@@ -1,4 +1,6 @@
+import resource
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -81,7 +83,7 @@ def test_sampling_does_not_depend_on_the_batch_size(dataset):
     for batch_size in (2, 5, 15):
         for batch in Loader(dataset, batch_size, 6, training=True, seed=3).epoch(2):
             for row, index in enumerate(batch.indices):
-                own = [frames[row] for frames in batch.features]
+                own = [frames[row].copy() for frames in batch.features]
                 assert all(np.array_equal(a, b) for a, b in zip(own, videos.setdefault(index, own), strict=True))
 
 
@@ -95,11 +97,12 @@ def test_jitter_stays_in_its_segment_and_moves_with_the_epoch(tmp_path):
 
 def test_an_epoch_can_start_in_its_middle(dataset):
     loader = Loader(dataset, 4, 3, training=True)
-    whole, rest = list(loader.epoch(1)), list(loader.epoch(1, first_batch=2))
+    whole = [(batch.indices, batch.features[0].copy()) for batch in loader.epoch(1)]
+    rest = [(batch.indices, batch.features[0].copy()) for batch in loader.epoch(1, first_batch=2)]
     assert len(rest) == 2
-    for a, b in zip(whole[2:], rest, strict=True):
-        assert np.array_equal(a.features[0], b.features[0])
-        assert np.array_equal(a.indices, b.indices)
+    for (indices, frames), (same_indices, same_frames) in zip(whole[2:], rest, strict=True):
+        assert np.array_equal(indices, same_indices)
+        assert np.array_equal(frames, same_frames)
 
 
 def test_a_video_without_sound_has_length_0(dataset):
@@ -136,3 +139,20 @@ def test_files_of_another_kind_are_told_apart(tmp_path):
     write_videos(tmp_path, split="other", shards=1, modalities=("rgb",))
     with pytest.raises(DataError, match="differ"):
         VideoDataset(sorted(tmp_path.glob("*.h5")))
+
+
+def test_a_batch_stays_as_it_is_until_the_next_is_taken(dataset):
+    for batch in Loader(dataset, 1, 3, training=True).epoch():
+        before = [frames.copy() for frames in batch.features]
+        time.sleep(0.01)  # the thread makes later batches meanwhile
+        assert all(np.array_equal(a, b) for a, b in zip(before, batch.features, strict=True))
+
+
+def test_many_shards_need_no_more_files_than_may_be_open(tmp_path):
+    write_videos(tmp_path, shards=150)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (128, hard))
+        assert len(VideoDataset.open(tmp_path, "train")) == 750
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

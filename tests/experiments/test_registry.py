@@ -41,8 +41,9 @@ def test_entry(name):
         assert all(0 < value < 1 for value in reference.metrics.values())
         assert set(reference.metrics) <= {"hit_at_1", "perr", "gap", "mean_ap"}
         assert reference.split == data.valid_split
-    feature_dims, num_classes, _ = SHAPES[data.dataset]
-    zoo.create(entry.model["name"], feature_dims=feature_dims, num_classes=num_classes, **arguments)
+    shape = SHAPES[data.dataset]
+    num_classes = len(shape.class_weights)
+    zoo.create(entry.model["name"], feature_dims=shape.feature_dims, num_classes=num_classes, **arguments)
 
 
 def test_an_entry_of_the_users_own(write):

@@ -1,0 +1,222 @@
+"""Makes one data file of the videos of some spans, in a process of its own."""
+
+import multiprocessing
+import os
+import signal
+import threading
+from dataclasses import dataclass
+from multiprocessing.context import SpawnContext
+from multiprocessing.sharedctypes import Synchronized
+from pathlib import Path
+
+import numpy as np
+
+from datasets import hdf5, sources
+from datasets.errors import DataError
+from datasets.hdf5 import SEGMENT_COLUMNS
+from datasets.layout import Layout, refused
+from datasets.record import Record
+from datasets.sources import Span
+
+REPORTED_BYTES = 1 << 22  # how much is read between two reports of progress
+EXPECTED_BYTES = 1 << 30  # at most, when space is set aside: what cannot be read may be of any size
+
+
+@dataclass(frozen=True)
+class Task:
+    """One data file to make.
+
+    Attributes:
+        path: where it goes.
+        spans: what it is made of.
+        layout: that its videos must have.
+        command: to be noted in it.
+        skip_bad: leave out records that cannot be used; otherwise the first one ends the conversion.
+        taken: ids that other files have already.
+    """
+
+    path: Path
+    spans: list[Span]
+    layout: Layout
+    command: str
+    skip_bad: bool
+    taken: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class BadRecord:
+    """A record that was left out: number, place and reason as in ``record.Entry``."""
+
+    file: str
+    number: int
+    where: str
+    reason: str
+
+
+class Progress:
+    """Counters that all processes share.
+
+    Attributes:
+        bytes: read from sources.
+        videos: found in them.
+        stopped: set by the first process, it ends the others' work.
+    """
+
+    def __init__(self, context: SpawnContext):
+        self.bytes: Synchronized[int] = context.Value("q", 0)
+        self.videos: Synchronized[int] = context.Value("q", 0)
+        self.stopped: Synchronized[int] = context.Value("b", 0)
+
+    def add(self, size: int, videos: int) -> None:
+        """Count ``size`` bytes and ``videos`` more."""
+        with self.bytes.get_lock():
+            self.bytes.value += size
+            self.videos.value += videos
+
+
+_progress: Progress | None = None
+
+
+def start_process(progress: Progress) -> None:
+    """What a process does first: it leaves Ctrl-C to the first process, and ends when that one ends."""
+    global _progress
+    _progress = progress
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def follow() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=follow, daemon=True).start()
+
+
+def make(task: Task) -> tuple[list[str], list[BadRecord]]:
+    """Read, check and write one data file.
+
+    Returns:
+        The ids of its videos, and what was left out.
+
+    Raises:
+        DataError: at the first record that cannot be used, unless ``skip_bad``; or if the file cannot be written.
+    """
+    assert _progress is not None
+    videos = _Videos(task.layout, min(EXPECTED_BYTES, sum(span.size for span in task.spans)))
+    bad: list[BadRecord] = []
+    unreported = counted = 0
+    for span in task.spans:
+        for entry in sources.read(span):
+            try:
+                if isinstance(entry.content, str):
+                    raise DataError(entry.content)
+                if entry.content.id in task.taken:
+                    raise DataError(f"the id {entry.content.id} occurs in an earlier source already")
+                videos.add(entry.content)
+            except DataError as error:
+                if not task.skip_bad:
+                    raise refused(span, entry, str(error)) from error
+                bad.append(BadRecord(span.path.name, entry.number, entry.where, str(error)))
+            unreported += entry.size
+            if unreported >= REPORTED_BYTES:
+                _progress.add(unreported, len(videos.ids) - counted)
+                unreported, counted = 0, len(videos.ids)
+                if _progress.stopped.value:
+                    raise DataError("stopped")
+    _progress.add(unreported, len(videos.ids) - counted)
+    skipped = [f"{record.file}: record {record.number} ({record.where}): {record.reason}" for record in bad]
+    try:
+        hdf5.write(task.path, videos.shard(sources.description(task.spans), task.command, skipped))
+    except OSError as error:
+        raise DataError(f"{task.path}: cannot be written ({error})") from error
+    return list(videos.ids), bad
+
+
+class _Videos:
+    """The content of a data file while it grows.
+
+    Args:
+        layout: of all videos.
+        size: bytes of all features that are to be expected.
+    """
+
+    def __init__(self, layout: Layout, size: int):
+        self._layout = layout
+        self._features = {
+            name: _Frames(dim, dtype, size // (dim * dtype.itemsize))
+            for name, (dim, dtype) in layout.modalities.items()
+        }
+        self._labels: list[np.ndarray] = []
+        self._segments: list[dict[str, np.ndarray]] = []
+        self.ids: dict[str, None] = {}  # a set that keeps its order
+
+    def add(self, record: Record) -> None:
+        """One video more.
+
+        Raises:
+            DataError: with the reason why it is not taken.
+        """
+        self._layout.check(record)
+        if record.id in self.ids:
+            raise DataError(f"the id {record.id} occurs already")
+        for name, frames in self._features.items():
+            frames.append(record.features.get(name))
+        self._labels.append(record.labels)
+        self._segments.append(record.segments)
+        self.ids[record.id] = None
+
+    def shard(self, source: str, command: str, skipped: list[str]) -> hdf5.Shard:
+        """All of it, to be written."""
+        return hdf5.Shard(
+            features={name: frames.all() for name, frames in self._features.items()},
+            offsets={name: np.array(frames.offsets) for name, frames in self._features.items()},
+            labels=np.concatenate([np.empty(0, np.int64), *self._labels]),
+            label_offsets=np.cumsum([0] + [len(labels) for labels in self._labels]),
+            ids=list(self.ids),
+            num_classes=self._layout.num_classes,
+            single_label=self._layout.single_label,
+            ranges=self._layout.ranges,
+            source=source,
+            **self._segment_columns(),
+            skipped=skipped,
+            command=command,
+        )
+
+    def _segment_columns(self) -> dict:
+        if not any(self._segments):
+            return {}
+        columns = {
+            name: np.concatenate([segments.get(name, np.empty(0, dtype)) for segments in self._segments])
+            for name, dtype in SEGMENT_COLUMNS.items()
+        }
+        counts = [len(segments.get("labels", ())) for segments in self._segments]
+        return {"segments": columns, "segment_offsets": np.cumsum([0, *counts])}
+
+
+class _Frames:
+    """Frames of one modality, video after video.
+
+    Args:
+        dim: width of a frame.
+        dtype: of its values.
+        capacity: frames to be expected; memory is taken only where there are some.
+    """
+
+    def __init__(self, dim: int, dtype: np.dtype, capacity: int):
+        self._array = np.empty((capacity, dim), dtype)
+        self.offsets = [0]
+
+    def append(self, frames: np.ndarray | None) -> None:
+        """The frames of one video, (frames, dim), if it has any."""
+        start = self.offsets[-1]
+        end = start + (0 if frames is None else len(frames))
+        if end > len(self._array):  # a source larger than it looked
+            more = np.empty((max(end, 2 * len(self._array)) - start, self._array.shape[1]), self._array.dtype)
+            self._array = np.concatenate([self._array[:start], more])
+        if end > start:
+            self._array[start:end] = frames
+        self.offsets.append(end)
+
+    def all(self) -> np.ndarray:
+        """All frames: (frames, dim)."""
+        return self._array[: self.offsets[-1]]
