@@ -47,6 +47,16 @@ class VideoExperiment(Experiment):
             return super().run(*args, **kwargs)
         except (UserError, DataError, ModelError) as error:
             raise Mistake(str(error)) from error
+        except KeyboardInterrupt:
+            print(f"\ninterrupted{_way_on()}", file=sys.stderr)
+            sys.exit(130)
+
+
+def _way_on() -> str:
+    """How to go on with the run that was interrupted, if there is a way."""
+    if run_log.folder is None or not (run_log.folder / "config.json").exists():
+        return ""
+    return f"; go on from its last epoch by: python experiments/run.py with resume={run_log.folder.name}"
 
 
 ex = VideoExperiment("video_classification", base_dir=str(ROOT), save_git_info=False)

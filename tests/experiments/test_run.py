@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -166,3 +167,26 @@ def test_unknown_names_on_the_command_line():
         done = subprocess.run([sys.executable, "-m", "experiments", *words], cwd=ROOT, capture_output=True, text=True)
         assert done.returncode == 1
         assert len(done.stderr.splitlines()) == 1
+
+
+@needs_store
+def test_an_interrupted_run_says_how_to_go_on(place):
+    words = ["with", "smoke", "epochs=1000", f"runtime.runs_dir={place}/runs", f"runtime.data_root={place}/data"]
+    process = subprocess.Popen(
+        [sys.executable, "experiments/run.py", *words],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 60
+    while not list((place / "runs").glob("*/checkpoints/epoch-0002")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in errors
+    run_id = int(re.search(r"interrupted; go on .* with resume=(\d+)", errors)[1])
+    done = json.loads((place / "runs" / str(run_id) / "checkpoints" / "last" / "progress.json").read_text())["epoch"]
+    again = run(place, "with", f"resume={run_id}", f"epochs={done + 1}")
+    assert f"epoch {done + 1}/{done + 1}" in again.stderr
