@@ -1,1 +1,1 @@
-"""From files of features to NumPy batches. NumPy and h5py only: no network code, no experiment."""
+"""From files of features to NumPy batches. No neural network and no experiment here."""

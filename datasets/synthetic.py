@@ -20,7 +20,7 @@ from datasets import hdf5, sequence_example, tfrecord
 from datasets.errors import DataError
 from datasets.record import Record
 
-RANGE = (-2.0, 2.0)  # what 0 and 255 stand for, as in YouTube-8M
+RANGE = (4 / 512 - 2, 4 / 512 + 2)  # what 0 and 255 stand for, as in YouTube-8M
 BACKGROUNDS = 16
 BACKGROUND_SHARE = 0.5  # of the frames
 NOISE_STD, NOISE_LIMIT = 24.0, 60  # in steps of a byte; prototypes keep as far from 0 and 255, so that nothing clips
@@ -113,7 +113,7 @@ def _records(shard: hdf5.Shard) -> Iterator[Record]:
 
 
 def _bar(split: str, videos: int) -> tqdm:
-    return tqdm(desc=f"synthetic {split}", total=videos, unit=" videos", ncols=100, delay=1)
+    return tqdm(desc=f"synthetic {split}", total=videos, unit=" videos", dynamic_ncols=True, delay=1)
 
 
 def _shard(shape: Shape, names: list[str], rng: np.random.Generator, source: str) -> hdf5.Shard:

@@ -24,7 +24,7 @@ def main(arguments: list[str]) -> int:
         if given.command == "list":
             print(_list())
         elif given.command == "show":
-            print(_show(registry.load(given.name)))
+            print(_show(given.name))
         else:
             from experiments import prepare as preparation
 
@@ -44,9 +44,10 @@ def _list() -> str:
     return _table([("experiment", "model", "dataset", "published"), *rows])
 
 
-def _show(entry: registry.Entry) -> str:
+def _show(name: str) -> str:
+    entry = registry.load(name)
     lines = [entry.name, "=" * len(entry.name), "", entry.text.rstrip(), ""]
-    lines.append(f"run it:  python experiments/run.py with experiment={entry.name}")
+    lines.append(f"run it:  python experiments/run.py with experiment={name}")
     return "\n".join(lines)
 
 

@@ -22,17 +22,17 @@ RUNTIME: dict[str, Any] = {
     "runs_dir": "runs",
     "devices": "cpu",  # cpu, gpu, or a list such as gpu:0-3
     "mongo": None,  # mongodb://HOST:PORT/DATABASE; None takes SACRED_MONGO_URL, or the embedded store
-    "log_interval": 50,  # steps between records of the training loss
 }
-RUNTIME_TYPES = {"data_root": str, "runs_dir": str, "devices": str, "mongo": str | None, "log_interval": int}
+RUNTIME_TYPES = {"data_root": str, "runs_dir": str, "devices": str, "mongo": str | None}
 
 # What a command is told besides the experiment's own numbers.
 REQUEST: dict[str, Any] = {
     "weights": None,  # a run's id or a file of parameters: where evaluate, or train, starts from
     "resume": None,  # a run's id: go on with it where it stopped
+    "seed": 0,  # of everything that is random
     "smoke": False,  # the whole way in seconds, on a few synthetic videos of the dataset's shape
 }
-REQUEST_TYPES = {"weights": int | str | None, "resume": int | None, "smoke": bool}
+REQUEST_TYPES = {"weights": int | str | None, "resume": int | None, "seed": int, "smoke": bool}
 
 
 def resolve(updates: Mapping[str, Any]) -> dict[str, Any]:
@@ -50,6 +50,9 @@ def resolve(updates: Mapping[str, Any]) -> dict[str, Any]:
         return _resumed(updates)
     if isinstance(updates.get("weights"), int) and "experiment" not in updates:
         return _of_run(updates["weights"], updates)  # a run's parameters go with its configuration
+    for key, kind, what in (("model", str, "a model's name"), ("runtime", Mapping, "a block: runtime.devices=cpu")):
+        if key in updates and not isinstance(updates[key], kind):
+            raise UserError(f"{key}={updates[key]!r} is not {what}")
     experiment = updates.get("experiment", DEFAULT_EXPERIMENT)
     if not isinstance(experiment, str):
         raise UserError(f"experiment={experiment!r} is not the name or the file of an experiment")
@@ -58,10 +61,7 @@ def resolve(updates: Mapping[str, Any]) -> dict[str, Any]:
     if updates.get("model", numbers["model"]) != numbers["model"]:
         numbers = _with_other_model(numbers, updates)
     config = {"experiment": experiment, **numbers, **REQUEST, "runtime": dict(RUNTIME)}
-    _check(updates, config, where=experiment)
-    if updates.get("smoke"):
-        config.update(dataset=f"smoke_{config['dataset']}", epochs=1, batch_size=16)
-    return config
+    return _checked(updates, config, where=experiment)
 
 
 def runs_dir(config: Mapping[str, Any]) -> Path:
@@ -86,6 +86,20 @@ def run_folder(config: Mapping[str, Any], run_id: int | str) -> Path:
     return folder
 
 
+def _checked(updates: Mapping[str, Any], config: dict[str, Any], where: str) -> dict[str, Any]:
+    """``config``, checked to have every key of ``updates``, and as the other keys are where these are given."""
+    _check(updates, config, where)
+    if updates.get("optimizer", config["optimizer"]) != config["optimizer"]:
+        config["optimizer_params"] = {}  # another optimizer's arguments
+    for key, value in updates.items():
+        if isinstance(value, Mapping) and key != "runtime":  # Sacred takes a mapping's unknown keys for strangers
+            before = config[key] if isinstance(config[key], Mapping) else {}
+            config[key] = {**before, **value}
+    if updates.get("smoke") and not config["dataset"].startswith("smoke_"):
+        config.update(dataset=f"smoke_{config['dataset']}", epochs=1, batch_size=16)
+    return config
+
+
 def _check(updates: Mapping[str, Any], config: Mapping[str, Any], where: str) -> None:
     hints = {
         **get_type_hints(Data),
@@ -95,17 +109,19 @@ def _check(updates: Mapping[str, Any], config: Mapping[str, Any], where: str) ->
         "model": str,
     }
     for key, value in updates.items():
-        if key == "seed":
-            check_type(key, value, int, where)
-        elif key == "runtime":
+        if key == "runtime":
             for name, setting in dict(value).items():
                 if name not in RUNTIME:
                     raise unknown("key", f"runtime.{name}", [f"runtime.{known}" for known in RUNTIME], where)
                 check_type(f"runtime.{name}", setting, RUNTIME_TYPES[name], where)
+        elif key in RUNTIME:
+            raise UserError(f"{where}: no key named {key}; did you mean runtime.{key}?")
         elif key not in config:
-            raise unknown("key", key, [*config, "seed"], where)
+            raise unknown("key", key, config, where)
         elif key in hints:
             check_type(key, value, hints[key], where)
+            if key == "seed" and not 0 <= value < 2**32:
+                raise UserError(f"{where}: seed={value} is not from 0 to 2**32 - 1")
         else:
             check_kind(key, value, config[key], where)
 
@@ -147,6 +163,5 @@ def _of_run(run_id: int, updates: Mapping[str, Any]) -> dict[str, Any]:
         config = json.loads(path.read_text())
     except (OSError, ValueError) as error:
         raise UserError(f"run {run_id}: no configuration in {path}; it ended before it began to train") from error
-    config.update(REQUEST, smoke=config["smoke"], runtime=dict(RUNTIME))
-    _check(updates, config, where=f"run {run_id}")
-    return config
+    config.update({**REQUEST, "smoke": config["smoke"], "seed": config["seed"], "runtime": dict(RUNTIME)})
+    return _checked(updates, config, where=f"run {run_id}")

@@ -6,7 +6,9 @@ layer, frozen, is the local feature of a frame.
 
 import multiprocessing
 import os
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -29,12 +31,13 @@ CHUNK = 64  # videos that go through the network at once; 1,600 frames stay in t
 PIXEL_MEAN, PIXEL_STD = 0.1307, 0.3081  # MNIST's, of pixels from 0 to 1
 
 
-def build(folder: Path, mnist_folder: Path) -> None:
+def build(folder: Path, mnist_folder: Path, may_fetch: bool) -> None:
     """Make ``folder``'s shards of both splits; those that are there already are kept.
 
     Args:
         folder: of the dataset.
-        mnist_folder: holds MNIST's files, or gets them.
+        mnist_folder: holds MNIST's files.
+        may_fetch: bring them there where they are missing.
 
     Raises:
         DataError: if MNIST cannot be had.
@@ -44,24 +47,46 @@ def build(folder: Path, mnist_folder: Path) -> None:
     ]
     if not missing:
         return
-    mnist.fetch(mnist_folder)
+    if may_fetch:
+        mnist.fetch(mnist_folder)
     network_file = folder / "frame_cnn.params"
     if not network_file.exists():
         for stale in folder.glob("*.h5"):  # features of another network
             stale.unlink()
         _train_frame_network(mnist_folder, network_file)
-    os.environ["OMP_NUM_THREADS"] = "1"  # for the workers, one a core
+    workers = min(len(os.sched_getaffinity(0)), len(missing))
     with (
-        ProcessPoolExecutor(os.cpu_count(), mp_context=multiprocessing.get_context("spawn")) as pool,
-        tqdm(desc="Flash-MNIST", total=sum(len(_classes(*task)) for task in missing), unit=" videos", ncols=100) as bar,
+        _one_thread_each(),
+        ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool,
+        tqdm(
+            desc="Flash-MNIST", total=sum(len(_classes(*task)) for task in missing), unit=" videos", dynamic_ncols=True
+        ) as bar,
     ):
         tasks = [pool.submit(_make_shard, folder, mnist_folder, *task) for task in missing]
-        for task in as_completed(tasks):
-            bar.update(task.result())
+        try:
+            for task in as_completed(tasks):
+                bar.update(task.result())
+        except BaseException:
+            pool.shutdown(cancel_futures=True)  # what is being made is finished, what waits is not begun
+            raise
+
+
+@contextmanager
+def _one_thread_each() -> Iterator[None]:
+    """Processes started meanwhile compute on one thread, as there is one a core."""
+    before = os.environ.get("OMP_NUM_THREADS")
+    os.environ["OMP_NUM_THREADS"] = "1"
+    try:
+        yield
+    finally:
+        del os.environ["OMP_NUM_THREADS"]
+        if before is not None:
+            os.environ["OMP_NUM_THREADS"] = before
 
 
 def _train_frame_network(mnist_folder: Path, target: Path) -> float:
     """One pass over the noisy digits and the noise; the share of noisy test digits that it tells right."""
+    print("frame network: drawing noisy digits, about ten seconds", flush=True)
     rng = np.random.default_rng([SEED, 1])
     frames, labels = FlashMnist(*mnist.read(mnist_folder, "train")).training_frames(rng, NOISY_COPIES, NOISE_FRAMES)
     mx.random.seed(SEED)
@@ -71,7 +96,7 @@ def _train_frame_network(mnist_folder: Path, target: Path) -> float:
     trainer = gluon.Trainer(net.collect_params(), "adam", {"learning_rate": LEARNING_RATE})
     loss_of = gluon.loss.SoftmaxCrossEntropyLoss()
     loss_of.hybridize()
-    with tqdm(desc="frame network", total=len(frames), unit=" frames", ncols=100) as bar:
+    with tqdm(desc="frame network", total=len(frames), unit=" frames", dynamic_ncols=True) as bar:
         for start in range(0, len(frames), BATCH_SIZE):
             images = _network_input(frames[start : start + BATCH_SIZE])  # (B, 1, 28, 28)
             digits = mx.nd.array(labels[start : start + BATCH_SIZE])  # (B,)

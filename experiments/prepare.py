@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 
 from datasets import synthetic
-from datasets.video_dataset import VideoDataset
 from experiments.errors import UserError
 from experiments.registry.checks import unknown
 
@@ -33,8 +32,8 @@ def prepare(name: str, data_root: Path) -> None:
     BRINGERS[name](data_root)
 
 
-def require(name: str, data_root: Path, splits: tuple[str, str]) -> tuple[VideoDataset, VideoDataset]:
-    """The training and the validation split of the dataset ``name``.
+def require(name: str, data_root: Path, splits: tuple[str, str]) -> Path:
+    """The folder of the dataset ``name``; a small stand-in with ``splits`` is made on the spot.
 
     Raises:
         UserError: if it is not there; says how to bring it.
@@ -45,15 +44,15 @@ def require(name: str, data_root: Path, splits: tuple[str, str]) -> tuple[VideoD
     if not any(folder.glob("*.h5")):
         hint = f"run `python -m experiments prepare {name}`" if name in BRINGERS else f"put data files into {folder}"
         raise UserError(f"dataset {name}: not in {data_root}; {hint}, or name its place by runtime.data_root=FOLDER")
-    train, valid = (VideoDataset.open(folder, split) for split in splits)
-    return train, valid
+    return folder
 
 
 def _flash_mnist(data_root: Path) -> None:
     from experiments import flash_mnist_features  # imports MXNet
 
     mnist_dir = os.environ.get("MNIST_DIR")
-    flash_mnist_features.build(data_root / "flash_mnist", Path(mnist_dir) if mnist_dir else data_root / "mnist")
+    folder = Path(mnist_dir) if mnist_dir else data_root / "mnist"
+    flash_mnist_features.build(data_root / "flash_mnist", folder, may_fetch=not mnist_dir)
 
 
 def _make_stand_in(name: str, folder: Path, splits: tuple[str, str]) -> None:

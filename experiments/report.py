@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.configuration import RUNTIME
+from experiments.registry import flatten
 from experiments.registry.schema import Entry
 
 TITLES = {"hit_at_1": "Hit@1", "perr": "PERR", "gap": "GAP@20", "mean_ap": "mAP"}
@@ -32,6 +33,8 @@ def summary(
         folder: the run's own.
         store: address of the record, without a password.
     """
+    numbers = flatten(entry)
+    changed = [f"{key}={config[key]!r}" for key in config if key in numbers and config[key] != numbers[key]]
     published = {} if config["smoke"] else entry.references[0].metrics if entry.references else {}
     lines = ["", f"{entry.name}, {config['valid_split']} split of {config['dataset']}", ""]
     lines.append(f"  {'':8}{'measured':>10}{'published':>11}")
@@ -47,6 +50,7 @@ def summary(
     if published:
         lines.append(f"  published by: {entry.references[0].source}")
         lines += [f"  differs: {deviation}" for deviation in entry.deviations]
+        lines += [f"  changed: {', '.join(changed)}"] if changed else []
         lines.append("")
     if run_id is None:
         lines.append("  not recorded (-u)")
@@ -55,16 +59,26 @@ def summary(
     if command == "train":
         lines.append(f"  checkpoint  {folder / 'checkpoints' / 'last'}")
         python = os.path.relpath(sys.executable)
-        lines.append(f"  evaluate    {python} experiments/run.py evaluate with {_words(config, run_id, folder)}")
-    lines.append("  browse      make board")
+        lines.append(
+            f"  evaluate    {python} experiments/run.py evaluate with {_words(config, changed, run_id, folder)}"
+        )
+    lines.append(f"  browse      {_board(config)}")
     return "\n".join(lines)
 
 
-def _words(config: Mapping[str, Any], run_id: int | None, folder: Path) -> str:
+def _board(config: Mapping[str, Any]) -> str:
+    """The command that shows the run in Omniboard."""
+    runtime = config["runtime"]
+    options = [f"--mongo {runtime['mongo']}"] if runtime["mongo"] else []
+    options += [f"--runs-dir {runtime['runs_dir']}"] if runtime["runs_dir"] != RUNTIME["runs_dir"] else []
+    return " ".join([f"{os.path.relpath(sys.executable)} -m experiments.board", *options]) if options else "make board"
+
+
+def _words(config: Mapping[str, Any], changed: list[str], run_id: int | None, folder: Path) -> str:
     """What the command line says to evaluate the run, where it lies."""
     words = [f"weights={run_id}"]
     if run_id is None:
-        words = ["smoke"] if config["smoke"] else []
+        words = ["smoke"] if config["smoke"] else [change.replace(" ", "") for change in changed]
         words += [f"experiment={config['experiment']}", f"weights={folder / 'checkpoints' / 'last' / 'net.params'}"]
     machine = {name: value for name, value in config["runtime"].items() if value != RUNTIME[name]}
     return " ".join([*words, *(f"runtime.{name}={value}" for name, value in machine.items())])

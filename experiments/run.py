@@ -95,12 +95,14 @@ def _observed(config, run, command):
 
     entry = registry.load(config["experiment"])
     folder = run_log.folder or configuration.unrecorded_folder(config)
+    if run_log.folder is None and config["resume"] is not None:
+        folder = configuration.run_folder(config, config["resume"])
     run.info["entry"] = entry.text
-    run.info["checkpoint"] = str(folder / "checkpoints" / "last")
     if command == "train":
-        metrics = tasks.train(config, folder, run.log_scalar)
+        run.info["checkpoint"] = str(folder / "checkpoints" / "last")
+        metrics = tasks.train(config, folder, run.log_scalar, run.info)
     else:
-        metrics = tasks.evaluate(config)
+        metrics = tasks.evaluate(config, run.info)
         for name, value in metrics.items():
             run.log_scalar(f"validate.{name}", value, 0)
     print(report.summary(entry, config, command, metrics, run._id, folder, run_log.address))

@@ -1,5 +1,6 @@
 """What a run does: data, model and recipe brought together. No Sacred; the configuration is handed in."""
 
+import hashlib
 import json
 import re
 from collections.abc import Mapping
@@ -22,11 +23,14 @@ from gluon_models.dequantize import Dequantized
 from gluon_models.torch_defaults import use_torch_defaults
 
 
-def train(config: Mapping[str, Any], folder: Path, log: training.Log) -> dict[str, float]:
-    """Train as ``config`` says, from its checkpoint where ``folder`` has one; the metrics after the last epoch."""
+def train(config: Mapping[str, Any], folder: Path, log: training.Log, info: dict[str, Any]) -> dict[str, float]:
+    """Train as ``config`` says, from its checkpoint where ``folder`` has one; the metrics after the last epoch.
+
+    What the data files say of themselves is noted in ``info``, the run's own.
+    """
     arguments, data, recipe = registry.split(_numbers(config))
     contexts = devices(config["runtime"]["devices"])
-    train_set, valid_set = _open(config, data)
+    train_set, valid_set = (_open(config, data, split, info) for split in (data.train_split, data.valid_split))
     model = _model(config, arguments, train_set)
     mx.random.seed(config["seed"])
     if recipe.initializer == "torch_defaults":
@@ -44,34 +48,34 @@ def train(config: Mapping[str, Any], folder: Path, log: training.Log) -> dict[st
         contexts,
         Checkpoints(folder / "checkpoints", model),
         log,
-        config["runtime"]["log_interval"],
         config["seed"],
     )
 
 
-def evaluate(config: Mapping[str, Any]) -> dict[str, float]:
-    """The metrics of the parameters that ``weights`` names, on the validation split."""
+def evaluate(config: Mapping[str, Any], info: dict[str, Any]) -> dict[str, float]:
+    """The metrics of the parameters that ``weights`` names, on the validation split; notes in ``info`` as `train`."""
     if config["weights"] is None:
         raise UserError("evaluate: weights missing; add weights=RUN_ID or weights=FILE")
     arguments, data, recipe = registry.split(_numbers(config))
     contexts = devices(config["runtime"]["devices"])
-    _, valid_set = _open(config, data)
+    valid_set = _open(config, data, data.valid_split, info)
     model = _model(config, arguments, valid_set)
     model.initialize(ctx=contexts)
     path = weights.find(config["weights"], runs_dir(config))
+    info["weights"] = str(path)
     weights.load(model, path, config.get("dropout", 0.0), new_classifier=False)
     loader = Loader(valid_set, data.batch_size, data.seg_num, training=False)
     return training.evaluate(_net(model, valid_set), loader, recipe.loss, contexts)
 
 
 def devices(names: str) -> list[mx.Context]:
-    """The contexts that ``names`` lists: ``cpu``, ``gpu``, ``gpu:0``, ``gpu:0-7``, ``cpu:0,2``.
+    """The contexts that ``names`` lists: ``cpu``, ``gpu``, ``gpu:0`` or ``gpu:0-7``.
 
     Raises:
         UserError: for another form, or a device that is not there.
     """
     match = re.fullmatch(r"(cpu|gpu)(?::(\d+)(?:-(\d+))?)?", names)
-    if match is None:
+    if match is None or int(match[3] or match[2] or 0) < int(match[2] or 0):
         raise UserError(f"runtime.devices={names}: not of the form cpu, gpu:0 or gpu:0-7")
     first = int(match[2] or 0)
     numbers = range(first, int(match[3] or first) + 1)
@@ -94,8 +98,17 @@ def _numbers(config: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in config.items() if key not in machine}
 
 
-def _open(config: Mapping[str, Any], data: Data) -> tuple[VideoDataset, VideoDataset]:
-    return prepare.require(data.dataset, ROOT / config["runtime"]["data_root"], (data.train_split, data.valid_split))
+def _open(config: Mapping[str, Any], data: Data, split: str, info: dict[str, Any]) -> VideoDataset:
+    splits = (data.train_split, data.valid_split)
+    dataset = VideoDataset.open(prepare.require(data.dataset, ROOT / config["runtime"]["data_root"], splits), split)
+    checksums = json.dumps(dataset.fingerprint(), sort_keys=True)
+    info.setdefault("data", {})[split] = {
+        "videos": len(dataset),
+        "classes": dataset.num_classes,
+        "feature_dims": dataset.feature_dims,
+        "fingerprint": hashlib.sha256(checksums.encode()).hexdigest(),
+    }
+    return dataset
 
 
 def _model(config: Mapping[str, Any], arguments: dict[str, Any], dataset: VideoDataset) -> gluon.HybridBlock:

@@ -34,7 +34,6 @@ def fit(
     contexts: list[mx.Context],
     checkpoints: Checkpoints,
     log: Log,
-    log_interval: int,
     seed: int,
 ) -> dict[str, float]:
     """Train ``net``, from the last of ``checkpoints`` if there is one.
@@ -50,7 +49,6 @@ def fit(
         contexts: the devices.
         checkpoints: where the state is saved after every epoch.
         log: is told ``train.loss`` (mean a video), ``train.videos_per_second`` and ``validate.<metric>``.
-        log_interval: steps between records of the loss.
         seed: of dropout and of the order of videos.
 
     Returns:
@@ -73,7 +71,7 @@ def fit(
                 interval += _step(net, loss_of, trainer, batch, contexts, recipe.loss_scale)
                 videos += len(batch.indices)
                 step += 1
-                if step % log_interval == 0 or step == (epoch + 1) * len(train):
+                if step % recipe.log_interval == 0 or step == (epoch + 1) * len(train):
                     loss = float(interval.asscalar()) / videos  # waits for the device: a NaN is seen here
                     if not np.isfinite(loss):
                         raise UserError(f"training: the loss is {loss} at step {step}; try a lower learning_rate")
@@ -126,8 +124,12 @@ def _step(
 ) -> mx.nd.NDArray:
     """One update; the summed loss of the batch, (1,)."""
     totals = []
+    shares = _shares(batch, contexts)
+    if len(shares) < len(contexts):  # a device without a video would bring its last gradient again
+        for parameter in trainer._params:
+            parameter.zero_grad()
     with autograd.record():
-        for features, lengths, labels in _shares(batch, contexts):
+        for features, lengths, labels in shares:
             totals.append(loss_of(net(features, lengths), labels).sum())
     autograd.backward(totals)
     trainer.step(len(batch.indices) / loss_scale)
@@ -154,4 +156,4 @@ def _update(metrics: MetricSet, batch: Batch, outputs: list[mx.nd.NDArray]) -> N
 
 
 def _bar(title: str, videos: int) -> tqdm:
-    return tqdm(desc=title, total=videos, unit=" videos", ncols=100, mininterval=0.5)
+    return tqdm(desc=title, total=videos, unit=" videos", dynamic_ncols=True, mininterval=0.5)

@@ -18,8 +18,8 @@ def find(weights: int | str, runs_dir: Path) -> Path:
     Raises:
         UserError: if there is none.
     """
-    run = runs_dir / str(weights)
-    path = run / "checkpoints" / "last" / "net.params" if str(weights).isdigit() else Path(str(weights))
+    of_run = runs_dir / str(weights) / "checkpoints" / "last" / "net.params"
+    path = of_run if str(weights).isdigit() or of_run.is_file() else Path(str(weights))
     if not path.is_file():
         raise UserError(f"weights={weights}: no file {path}; give a run's id or a file of parameters")
     return path

@@ -8,13 +8,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import mxnet as mx
+import numpy as np
 from mxnet.gluon import nn
 
 from gluon_models import zoo
 from gluon_models.attention import Cluster
 from gluon_models.errors import ModelError
 from gluon_models.initializers import msra_normal, msra_uniform
-from gluon_models.video_model import VideoModel
+from gluon_models.video_model import VideoModel, check_dropout, check_sizes
 
 _SMALL = {"feature_dims": {"rgb": 6, "audio": 3}, "num_classes": 5, "cluster_nums": [3, 2], "dropout": 0.5}
 
@@ -63,6 +64,8 @@ class AttentionCluster(VideoModel):
     ) -> None:
         super().__init__(list(feature_dims), prefix=prefix, params=params)
         units = _units_by_modality(cluster_nums, self.modalities)
+        check_sizes(num_classes=num_classes, cluster_nums=units.values(), hidden_units=hidden_units)
+        check_dropout(dropout)
         self.feature_dims = dict(feature_dims)
         self.dropout_rate = dropout
         with self.name_scope():
@@ -110,8 +113,8 @@ class AttentionCluster(VideoModel):
 
 
 def _units_by_modality(cluster_nums: int | Sequence[int] | Mapping[str, int], modalities: list[str]) -> dict[str, int]:
-    if isinstance(cluster_nums, int):
-        return dict.fromkeys(modalities, cluster_nums)
+    if isinstance(cluster_nums, int | np.integer):
+        return dict.fromkeys(modalities, int(cluster_nums))
     if isinstance(cluster_nums, Mapping):
         if set(cluster_nums) != set(modalities):
             raise ModelError(f"cluster_nums names {list(cluster_nums)}, but the modalities are {modalities}")

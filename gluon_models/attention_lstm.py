@@ -14,7 +14,7 @@ from mxnet.gluon import HybridBlock, nn, rnn
 from gluon_models import zoo
 from gluon_models.attention import masked_softmax
 from gluon_models.initializers import fan_in_uniform, xavier_uniform
-from gluon_models.video_model import VideoModel
+from gluon_models.video_model import VideoModel, check_dropout, check_sizes
 
 _SMALL = {"feature_dims": {"rgb": 6, "audio": 3}, "num_classes": 5, "embedding_size": 4, "lstm_size": 3}
 
@@ -59,6 +59,10 @@ class AttentionLSTM(VideoModel):
         params: Any = None,
     ) -> None:
         super().__init__(list(feature_dims), prefix=prefix, params=params)
+        check_sizes(
+            num_classes=num_classes, embedding_size=embedding_size, lstm_size=lstm_size, hidden_units=hidden_units
+        )
+        check_dropout(dropout)
         self.feature_dims = dict(feature_dims)
         with self.name_scope():
             self.encoders = [Encoder(dim, embedding_size, lstm_size, dropout) for dim in feature_dims.values()]

@@ -11,9 +11,9 @@ from gluon_models.video_model import VideoModel
 class Dequantized(VideoModel):
     """A net that takes the uint8 features of a data file and gives them to another net as float32.
 
-    x -> x (maximum - minimum) / 255 + (maximum - minimum) / 512 + minimum, the rule of YouTube-8M
-    (google/youtube-8m `utils.Dequantize`), with minimum -2 and maximum 2 there. Padding is as unseen as in
-    the net itself.
+    x -> minimum + x (maximum - minimum) / 255: 0 and 255 stand for minimum and maximum. YouTube-8M's rule,
+    x 4 / 255 + 4 / 512 - 2 (google/youtube-8m `utils.Dequantize`), is that of -1.9921875 and 2.0078125. Padding is
+    as unseen as in the net itself.
 
     It has no parameters of its own: save and load those of the net inside.
 
@@ -41,5 +41,4 @@ class Dequantized(VideoModel):
 
 def dequantize(F: Any, features: Any, minimum: float, maximum: float) -> Any:
     """Features as uint8 -> float32 of the same shape; see `Dequantized`."""
-    width = maximum - minimum
-    return F.cast(features, "float32") * (width / 255.0) + (width / 512.0 + minimum)
+    return F.cast(features, "float32") * ((maximum - minimum) / 255.0) + minimum

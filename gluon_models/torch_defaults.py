@@ -5,6 +5,8 @@ import math
 import mxnet as mx
 from mxnet.gluon import Block, nn
 
+from gluon_models.errors import ModelError
+
 
 def use_torch_defaults(net: Block) -> None:
     """Makes `net.initialize()` start every dense and convolution layer as torch does.
@@ -15,7 +17,10 @@ def use_torch_defaults(net: Block) -> None:
 
     def replace(layer: Block) -> None:
         if isinstance(layer, nn.Dense | nn.Conv2D):
-            bound = 1.0 / math.sqrt(math.prod(layer.weight.shape[1:]))
+            fan_in = math.prod(layer.weight.shape[1:])
+            if fan_in <= 0:
+                raise ModelError(f"layer {layer.name}: its input size is unknown; give it in_units or in_channels")
+            bound = 1.0 / math.sqrt(fan_in)
             layer.weight.init = mx.init.Uniform(bound)
             if layer.bias is not None:
                 layer.bias.init = mx.init.Uniform(bound)

@@ -1,6 +1,6 @@
 """What every model on frame features has in common: how it is called, and how lengths hide padding."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from mxnet.gluon import HybridBlock
@@ -56,3 +56,17 @@ class VideoModel(HybridBlock):
         column = F.reshape(F.slice_axis(columns, axis=1, begin=index, end=index + 1), shape=(-1,))  # (B,)
         frame_count = F.slice_axis(F.shape_array(frames), axis=0, begin=1, end=2)  # (1,)
         return F.maximum(F.broadcast_minimum(F.cast(column, "int32"), F.cast(frame_count, "int32")), 0)  # (B,)
+
+
+def check_sizes(**sizes: int | Iterable[int]) -> None:
+    """Raises a ModelError unless every size, or every one of a list of sizes, is at least 1."""
+    for name, value in sizes.items():
+        for size in value if isinstance(value, Iterable) else [value]:
+            if size < 1:
+                raise ModelError(f"{name} has a size of {size}; it must be at least 1")
+
+
+def check_dropout(dropout: float) -> None:
+    """Raises a ModelError unless `dropout` is a share below 1."""
+    if not 0 <= dropout < 1:
+        raise ModelError(f"dropout is {dropout}; it must be at least 0 and below 1")

@@ -63,7 +63,7 @@ def signature(name: str) -> inspect.Signature:
     Raises:
         ModelError: there is no such model.
     """
-    full = inspect.signature(find(name))
+    full = inspect.signature(find(name), eval_str=True)
     own = [
         parameter
         for parameter in full.parameters.values()

@@ -1,5 +1,6 @@
 """The registry: one YAML file an experiment, found by its name, read, checked and listed."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -12,7 +13,23 @@ from experiments.registry.checks import check_keys, unknown
 from experiments.registry.schema import Data, Entry, Reference, Training
 
 FOLDER = Path(__file__).parent
-BLOCKS = ("tags", "model", "data", "training", "references", "deviations")
+BLOCKS = {
+    "tags": list[str],
+    "model": dict[str, Any],
+    "data": dict[str, Any],
+    "training": dict[str, Any],
+    "references": list[dict[str, Any]],
+    "deviations": list[str],
+}
+
+
+class Loader(yaml.SafeLoader):
+    """YAML as people write numbers: 1e-3 is one, which YAML 1.1 takes for text."""
+
+
+Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+$"), list("-+0123456789")
+)
 
 
 def names() -> list[str]:
@@ -36,11 +53,8 @@ def load(experiment: str) -> Entry:
         raise UserError(f"{path}: no such file; give the path of an entry, or a name that `list` shows")
     content = _read(path)
     where = str(path) if path.parent != FOLDER else path.name
-    check_keys(content, dict.fromkeys(BLOCKS, Any), where)
+    check_keys(content, BLOCKS, where)
     model, data, training = content["model"], content["data"], content["training"]
-    for name, block in (("model", model), ("data", data), ("training", training)):
-        if not isinstance(block, Mapping):
-            raise UserError(f"{where}: {name} is not a block of keys and values")
     if not isinstance(model.get("name"), str):
         raise UserError(f"{where}: model.name is missing; it names the model")
     check_keys(data, get_type_hints(Data), f"{where}: data")
@@ -81,14 +95,16 @@ def _read(path: Path, seen: tuple[Path, ...] = ()) -> dict[str, Any]:
     if path in seen:
         raise UserError(f"{path}: includes itself")
     try:
-        content = yaml.safe_load(path.read_text())
-    except (yaml.YAMLError, OSError) as error:
+        content = yaml.load(path.read_text(), Loader)
+    except (yaml.YAMLError, OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: not readable as YAML: {' '.join(str(error).split())}") from error
     if not isinstance(content, dict):
         raise UserError(f"{path}: not a block of keys and values")
     included = content.pop("include", None)
     if included is None:
         return content
+    if not isinstance(included, str):
+        raise UserError(f"{path}: include={included!r} is not the name of a file")
     base_path = path.parent / included
     if not base_path.is_file():
         base_path = FOLDER / included  # so that a user's own entry can include one of ours

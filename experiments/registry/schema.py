@@ -47,6 +47,7 @@ class Training:
         weight_decay: L2 coefficient, as MXNet applies it (added to the gradient).
         weight_decay_exempt: patterns of the names of parameters without it, such as ``classifier.bias``.
         epochs: passes over the training split.
+        log_interval: steps between records of the training loss.
         valid_interval: epochs between evaluations; the last epoch is always evaluated.
         select_by: the metric that names the best checkpoint.
     """
@@ -62,11 +63,12 @@ class Training:
     weight_decay: float
     weight_decay_exempt: list[str]
     epochs: int
+    log_interval: int
     valid_interval: int
     select_by: Literal["hit_at_1", "perr", "gap", "mean_ap"]
 
     def __post_init__(self) -> None:
-        _at_least_one(self, "epochs", "valid_interval")
+        _at_least_one(self, "epochs", "log_interval", "valid_interval")
         if not self.learning_rate > 0:
             raise UserError(f"learning_rate={self.learning_rate} is not above 0")
 

@@ -61,7 +61,7 @@ def test_a_split_is_written_in_shards(tmp_path, monkeypatch):
     assert len(dataset) == 10
     assert len(dataset.shards) == 3
     assert dataset.ids_of(np.array([9])) == ["train-0000009"]
-    assert dataset.ranges == {"rgb": (-2.0, 2.0), "audio": (-2.0, 2.0)}
+    assert dataset.ranges == dict.fromkeys(("rgb", "audio"), (-1.9921875, 2.0078125))
 
 
 def test_the_shape_of_youtube8m():

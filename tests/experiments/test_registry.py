@@ -79,8 +79,11 @@ def test_another_model_brings_its_own_arguments(write):
         ({"data": {"seg_num": True}}, "data: seg_num=True is not an integer or None"),
         ({"referenzes": []}, "no key named referenzes; did you mean references?"),
         ({"model": {"epochs": 3}}, "epochs stands in two blocks"),
-        ({"model": 3}, "model is not a block"),
+        ({"model": 3}, "model=3 is not a mapping"),
         ({"references": [{"source": "a paper"}]}, "references: split, metrics, tolerance missing"),
+        ({"references": None}, "references=None is not a list"),
+        ({"deviations": "text"}, "deviations='text' is not a list"),
+        ({"include": 3}, "include=3 is not the name of a file"),
         ({"include": "nowhere.yaml"}, "nowhere.yaml: not readable"),
     ],
 )

@@ -55,8 +55,8 @@ def smoke_losses(place, *words):
 def test_train_then_evaluate(place):
     """The whole way: train, read the summary, evaluate by the run's id, find the record in the store."""
     trained = run(place, "with", "smoke", "seed=1")
-    run_id = int(re.search(r"run +(\d+), recorded in mongodb://127.0.0.1", trained.stdout)[1])
-    for title in ("Hit@1", "PERR", "GAP@20", "mAP", "checkpoint", "make board"):
+    run_id = int(re.search(r"run +(\d+), recorded in \S+/runs/store", trained.stdout)[1])
+    for title in ("Hit@1", "PERR", "GAP@20", "mAP", "checkpoint", "-m experiments.board"):
         assert title in trained.stdout
     measured = re.findall(r"(Hit@1|PERR|GAP@20|mAP) +([\d.]+) %", trained.stdout)
     words = re.search(r"evaluate +\S+ experiments/run.py (.*)", trained.stdout)[1].split()
@@ -127,6 +127,9 @@ def test_an_entry_and_a_model_of_the_users_own(place, tmp_path):
         (["-u", "with", "smoke", "runtime.devices=tpu"], "runtime.devices=tpu"),
         (["-u", "with", "smoke", "runtime.devices=gpu:0"], "MXNet sees 0 GPUs"),
         (["-u", "with", "smoke", "attention=fc3"], "fc3"),
+        (["-u", "with", "smoke", "cluster_nums=0"], "cluster_nums has a size of 0"),
+        (["-u", "with", "smoke", "runtime.devices=cpu:3-1"], "runtime.devices=cpu:3-1"),
+        (["evaluate", "with", "smoke", "resume=1"], "resume"),
         (["-u", "with", "smoke", "optimizer=adamm"], "adamm"),
         (["-u", "with", "smoke", "loss=sigmoid_cross_entropy", "epochs=0"], "epochs=0"),
         (["with", "smoke", "runtime.mongo=mongodb://127.0.0.1:9/sacred"], "127.0.0.1:9"),

@@ -8,7 +8,7 @@ from gluon_models.dequantize import Dequantized, dequantize
 
 
 def test_the_rule_of_youtube8m():
-    values = dequantize(mx.nd, mx.nd.arange(256, dtype="uint8"), -2.0, 2.0)
+    values = dequantize(mx.nd, mx.nd.arange(256, dtype="uint8"), 4 / 512 - 2, 4 / 512 + 2)
     assert values.dtype == np.float32
     np.testing.assert_allclose(values.asnumpy(), np.arange(256) * 4 / 255 + 4 / 512 - 2, atol=1e-6)
     np.testing.assert_allclose(values.asnumpy()[[0, 255]], [-1.992188, 2.007812], atol=1e-6)
