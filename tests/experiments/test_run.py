@@ -97,6 +97,18 @@ def test_resume_ends_where_an_undisturbed_run_does(place):
     run(place, "with", f"resume={run_id}", "epochs=3")
     assert (place / "runs" / str(run_id) / "checkpoints" / "last" / "net.params").read_bytes() == whole
     assert not (place / "runs" / str(run_id + 1)).exists()
+    refused = run(place, "evaluate", "with", f"resume={run_id}", check=False)
+    assert "use weights=" in refused.stderr
+
+    from experiments.runstore import open_store
+
+    with open_store(None, place / "runs") as store, store.client() as client:
+        record = client[store.database].runs.find_one({"_id": run_id})
+        curves = {metric["name"]: metric for metric in client[store.database].metrics.find({"run_id": run_id})}
+    assert (record["status"], record["command"]) == ("COMPLETED", "train")
+    assert {metric["name"] for metric in record["info"]["metrics"]} == set(curves)
+    assert curves["validate.gap"]["steps"] == [2, 4, 6]  # 32 videos, 16 a step
+    assert record["captured_out"].count("Hit@1") == 2  # of both parts
 
 
 @pytest.mark.parametrize("experiment", ["attention_lstm_flash_mnist", "attention_cluster_youtube8m"])
