@@ -1,25 +1,26 @@
 """Can the loader keep up? ``python -m benchmarks.loading [--videos N] [--rounds N]``.
 
-For both YouTube-8M experiments, on synthetic videos of their shape, in the page cache: the loader alone (one thread,
-without prefetch), a plain copy of the same bytes, training steps of the model alone on a batch at hand, and both
-together as a run has them. Rounds are interleaved; the medians count.
+For both YouTube-8M experiments, on synthetic videos of their shape, in the page cache: the loader alone with one and
+with two threads, a plain copy of as many bytes into memory used as the loader uses its own, training steps of the
+model alone on a batch at hand, and both together as a run has them. Rounds are interleaved; the medians count.
 """
 
 import argparse
+import itertools
 import statistics
 import time
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 
 import mxnet as mx
 import numpy as np
 
 from datasets import synthetic
-from datasets.loader import Batch, Loader, _Memory
+from datasets.loader import PREFETCHED_BATCHES, Batch, Loader
 from datasets.video_dataset import VideoDataset
 from experiments import ROOT, registry
 from experiments.optimization import make_trainer
-from experiments.training import LOSSES, _step
+from experiments.training import LOSSES, update
 from gluon_models import zoo
 from gluon_models.dequantize import Dequantized
 
@@ -31,13 +32,13 @@ MODEL_STEPS = 2
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--videos", type=int, default=3000)
+    parser.add_argument("--videos", type=int, default=6000)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--folder", type=Path, default=ROOT / "data" / "bench_youtube8m")
     given = parser.parse_args()
-    if not any(given.folder.glob("*.h5")):
-        synthetic.write_split(given.folder, synthetic.youtube8m(), "train", given.videos, seed=0)
-    dataset = VideoDataset.open(given.folder, "train")
+    folder = ROOT / "data" / f"bench_youtube8m_{given.videos}"
+    if not folder.exists():
+        synthetic.write_split(folder, synthetic.youtube8m(), "train", given.videos, seed=0)
+    dataset = VideoDataset.open(folder, "train")
     print(f"{len(dataset)} videos, {given.rounds} rounds, medians [min, max]\n")
     for experiment, batch_size in CASES.items():
         _case(experiment, batch_size, dataset, given.rounds)
@@ -45,7 +46,7 @@ def main() -> None:
 
 def _case(experiment: str, batch_size: int, dataset: VideoDataset, rounds: int) -> None:
     arguments, data, recipe = registry.split(registry.flatten(registry.load(experiment)))
-    loader = Loader(dataset, batch_size, data.seg_num, training=True)
+    loader, two_threads = (Loader(dataset, batch_size, data.seg_num, True, workers=workers) for workers in (1, 2))
     model = zoo.create(
         registry.load(experiment).model["name"],
         feature_dims=dataset.feature_dims,
@@ -58,69 +59,76 @@ def _case(experiment: str, batch_size: int, dataset: VideoDataset, rounds: int) 
     trainer = make_trainer(model, recipe)
     loss_of = LOSSES[recipe.loss][0]()
     at_hand = next(iter(loader.epoch()))
-    at_hand = Batch([frames.copy() for frames in at_hand.features], *_rest(at_hand))
+    at_hand = replace(at_hand, features=[frames.copy() for frames in at_hand.features])
 
-    def step(batch: Batch) -> None:
-        _step(net, loss_of, trainer, batch, [mx.cpu()], recipe.loss_scale)
+    def ignore(batch: Batch) -> None:
+        pass
+
+    def use(batch: Batch) -> None:
+        update(net, loss_of, trainer, batch, [mx.cpu()], recipe.loss_scale)
         mx.nd.waitall()
 
-    def loader_alone() -> int:
-        order, memory = np.random.default_rng(0).permutation(len(dataset)), _Memory()
-        return sum(len(loader._batch(order, 0, start, memory).indices) for start in range(0, len(dataset), batch_size))
-
-    def plain_copy() -> int:
-        """As many bytes, in the order in which they lie in memory."""
-        videos = 0
-        for shard in dataset.shards:
-            for name, frames in shard.features.items():
-                counts = np.diff(shard.offsets[name]) if data.seg_num is None else np.full(len(shard), data.seg_num)
-                rows = int(counts[:batch_size].sum())
-                target = buffers.setdefault(name, np.empty((2 * rows, frames.shape[1]), frames.dtype))
-                for start in range(0, int(counts.sum()) - rows, rows):
-                    np.copyto(target[:rows], frames[start : start + rows])
-            videos += len(shard)
-        return videos
-
-    def model_alone() -> int:
-        for _ in range(MODEL_STEPS):
-            step(at_hand)
-        return MODEL_STEPS * batch_size
-
-    def both() -> int:
-        videos = 0
-        for batch in loader.epoch():
-            step(batch)
-            videos += len(batch.indices)
-            if videos >= MODEL_STEPS * batch_size:
-                return videos
-        return videos
-
-    buffers: dict[str, np.ndarray] = {}
-    step(at_hand)
-    measured: dict[str, list[float]] = {}
-    parts: dict[str, Callable[[], int]] = {
-        "loader alone": loader_alone,
-        "plain copy": plain_copy,
-        "model alone": model_alone,
-        "both together": both,
+    parts: dict[str, Callable[[], float]] = {
+        "loader alone": lambda: _rate(_warm(loader), ignore),
+        "two threads": lambda: _rate(_warm(two_threads), ignore),
+        "plain copy": lambda: _copy_rate(dataset, batch_size, data.seg_num),
+        "model alone": lambda: _rate(itertools.repeat(at_hand, MODEL_STEPS), use),
+        "both together": lambda: _rate(itertools.islice(loader.epoch(), MODEL_STEPS), use),
     }
+    use(at_hand)
+    for _ in loader.epoch():  # brings the files into the page cache
+        pass
+    measured: dict[str, list[float]] = {name: [] for name in parts}
     for _ in range(rounds):
         for name, part in parts.items():
-            start = time.perf_counter()
-            videos = part()
-            measured.setdefault(name, []).append(videos / (time.perf_counter() - start))
+            measured[name].append(part())
     print(f"{experiment}, batch {batch_size}, {data.seg_num or 'all'} frames")
     print(f"  {'':14}{'videos/s':>10}{'batches/s':>11}   spread")
     for name, rates in measured.items():
         middle = statistics.median(rates)
         print(f"  {name:14}{middle:>10,.0f}{middle / batch_size:>11,.1f}   [{min(rates):,.0f}, {max(rates):,.0f}]")
-    pairs = [a / b for a, b in zip(measured["loader alone"], measured["plain copy"], strict=True)]
-    together = [a / b for a, b in zip(measured["both together"], measured["model alone"], strict=True)]
-    print(f"  loader / copy {statistics.median(pairs):.0%}, both / model {statistics.median(together):.0%}\n")
+    for above, below in (
+        ("loader alone", "plain copy"),
+        ("two threads", "plain copy"),
+        ("both together", "model alone"),
+    ):
+        pairs = [a / b for a, b in zip(measured[above], measured[below], strict=True)]
+        print(f"  {above} / {below}: {statistics.median(pairs):.0%}")
+    print()
 
 
-def _rest(batch: Batch) -> tuple:
-    return batch.lengths, batch.labels, batch.indices
+def _warm(loader: Loader) -> Iterator[Batch]:
+    """Batches of an epoch from where their memory has been used once."""
+    batches = loader.epoch()
+    for _ in range(loader.workers * PREFETCHED_BATCHES + 1):
+        next(batches)
+    return batches
+
+
+def _copy_rate(dataset: VideoDataset, batch_size: int, seg_num: int | None) -> float:
+    """Videos a second if all of a batch's bytes lay in one piece."""
+    total_frames = sum(len(frames) for frames in next(iter(dataset.frames.values())))
+    rows = batch_size * (seg_num or total_frames // len(dataset))
+    pieces = [
+        [frames[shard][start : start + rows] for frames in dataset.frames.values()]
+        for shard, first in enumerate(next(iter(dataset.frames.values())))
+        for start in range(0, len(first) - rows, rows)
+    ]
+    memory = [[np.zeros_like(piece) for piece in pieces[0]] for _ in range(PREFETCHED_BATCHES + 1)]
+    begin = time.perf_counter()
+    for targets, sources in zip(itertools.cycle(memory), pieces, strict=False):
+        for target, source in zip(targets, sources, strict=True):
+            np.copyto(target, source)
+    return len(pieces) * batch_size / (time.perf_counter() - begin)
+
+
+def _rate(batches: Iterable[Batch], use: Callable[[Batch], None]) -> float:
+    """Videos a second, each batch used once."""
+    videos, begin = 0, time.perf_counter()
+    for batch in batches:
+        use(batch)
+        videos += len(batch.indices)
+    return videos / (time.perf_counter() - begin)
 
 
 if __name__ == "__main__":

@@ -2,9 +2,9 @@
 
 import itertools
 import math
-import queue
-import threading
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +12,7 @@ import numpy as np
 from datasets import sampling
 from datasets.video_dataset import VideoDataset
 
-PREFETCHED_BATCHES = 2
+PREFETCHED_BATCHES = 2  # ahead of the one in use, by each thread
 
 
 @dataclass(frozen=True)
@@ -26,12 +26,14 @@ class Batch:
         lengths: (videos, modalities) int32 numbers of real frames, or None if every frame is real.
         labels: (videos, classes) float32 of 0 and 1.
         indices: (videos,) numbers of the videos in the dataset.
+        total: videos of this batch over all machines.
     """
 
     features: list[np.ndarray]
     lengths: np.ndarray | None
     labels: np.ndarray
     indices: np.ndarray
+    total: int
 
 
 class Loader:
@@ -39,27 +41,41 @@ class Loader:
 
     Args:
         dataset: the videos.
-        batch_size: videos a batch; the last one of an epoch may be smaller and is delivered.
+        batch_size: videos a batch, over all machines; the last one of an epoch may be smaller and is delivered.
         seg_num: frames a video, one from each of so many segments; None for all of them, padded to the
             longest of the batch.
         training: videos in a random order and frames jittered within their segments, both by ``seed`` and
             epoch alone; otherwise the file's order and the middle of each segment.
         seed: any integer >= 0.
+        workers: threads that make batches; what is in them does not depend on it.
+        share: (this machine's number, how many machines): each gets its even part of every batch, of which some
+            may be empty; all of them together get what one alone would.
     """
 
-    def __init__(self, dataset: VideoDataset, batch_size: int, seg_num: int | None, training: bool, seed: int = 0):
+    def __init__(
+        self,
+        dataset: VideoDataset,
+        batch_size: int,
+        seg_num: int | None,
+        training: bool,
+        seed: int = 0,
+        workers: int = 1,
+        share: tuple[int, int] = (0, 1),
+    ):
         self.dataset = dataset
         self.batch_size = batch_size
         self.seg_num = seg_num
         self.training = training
         self.seed = seed
+        self.workers = workers
+        self.share = share
 
     def __len__(self) -> int:
         """Batches an epoch."""
         return -(-len(self.dataset) // self.batch_size)
 
     def epoch(self, epoch: int = 0, first_batch: int = 0) -> Iterator[Batch]:
-        """The batches of one epoch, made in a thread ahead of their use.
+        """The batches of one epoch, made by threads ahead of their use.
 
         Args:
             epoch: which epoch; it decides the order and the jitter.
@@ -68,58 +84,74 @@ class Loader:
         order = np.arange(len(self.dataset))
         if self.training:
             np.random.Generator(np.random.PCG64([self.seed, epoch])).shuffle(order)
-        starts = range(first_batch * self.batch_size, len(order), self.batch_size)
-        # One is being made, some are ready, one is in use: no more batches are alive at once.
-        memory = itertools.cycle([_Memory() for _ in range(PREFETCHED_BATCHES + 2)])
-        return _prefetched(self._batch(order, epoch, start, next(memory)) for start in starts)
+        ahead = PREFETCHED_BATCHES * self.workers
+        memory = itertools.cycle([_Memory() for _ in range(ahead + 1)])  # as many batches are alive at once
+        pool = ThreadPoolExecutor(self.workers, thread_name_prefix="loader")
+        pending: deque[Future[Batch]] = deque()
+        try:
+            for start in range(first_batch * self.batch_size, len(order), self.batch_size):
+                pending.append(pool.submit(self._batch, order, epoch, start, next(memory)))
+                if len(pending) > ahead:
+                    yield pending.popleft().result()
+            while pending:
+                yield pending.popleft().result()
+        finally:
+            pool.shutdown(cancel_futures=True)
 
     def _batch(self, order: np.ndarray, epoch: int, start: int, memory: "_Memory") -> Batch:
-        indices = order[start : start + self.batch_size]
-        offsets = self._offsets(epoch, start, len(indices))
-        features, lengths = [], []
+        """The videos at places ``start:`` of ``order``: of one batch, this machine's share."""
+        total = min(self.batch_size, len(order) - start)
+        machine, machines = self.share
+        start, stop = start + total * machine // machines, start + total * (machine + 1) // machines
+        indices = order[start:stop]
+        offsets = self._offsets(epoch, start, stop)
+        shard_of, _ = self.dataset.locate(indices)
+        features: list[np.ndarray] = []
+        lengths: list[np.ndarray] = []
+        counted = None
         for modality in self.dataset.feature_dims:
             first, count = self.dataset.frames_of(modality, indices)
             if offsets is None:
-                features.append(self._all_frames(modality, indices, first, count, memory))
-            else:
-                frames = first[:, None] + sampling.segment_frames(count, offsets)  # (B, seg_num)
-                features.append(self._chosen_frames(modality, indices, frames, count, memory))
-                count = np.where(count > 0, frames.shape[1], 0)
-            lengths.append(count)
+                features.append(self._all_frames(modality, shard_of, first, count, memory))
+                lengths.append(count)
+                continue
+            if counted is None or not np.array_equal(count, counted):  # most often all modalities are equally long
+                sampled, counted = sampling.segment_frames(count, offsets), count  # (B, seg_num), (B,)
+            features.append(self._chosen_frames(modality, shard_of, first[:, None] + sampled, count, memory))
+            lengths.append(np.where(count > 0, sampled.shape[1], 0))
         padded = np.stack(lengths, axis=1).astype(np.int32)  # (B, modalities)
         whole = all((own == frames.shape[1]).all() for own, frames in zip(lengths, features, strict=True))
-        return Batch(features, None if whole else padded, self.dataset.labels_of(indices), indices)
+        return Batch(features, None if whole else padded, self.dataset.labels_of(indices), indices, total)
 
-    def _offsets(self, epoch: int, start: int, videos: int) -> np.ndarray | None:
+    def _offsets(self, epoch: int, start: int, stop: int) -> np.ndarray | None:
         """Where within its segment each frame is taken, (videos, seg_num); None where all frames are."""
         if self.seg_num is None:
             return None
         if self.training:
-            return sampling.jitter(self.seed, epoch, start, start + videos, self.seg_num)
-        return np.full((videos, self.seg_num), 0.5)
+            return sampling.jitter(self.seed, epoch, start, stop, self.seg_num)
+        return np.full((stop - start, self.seg_num), 0.5)
 
     def _chosen_frames(
-        self, modality: str, indices: np.ndarray, frames: np.ndarray, count: np.ndarray, memory: "_Memory"
+        self, modality: str, shard_of: np.ndarray, frames: np.ndarray, count: np.ndarray, memory: "_Memory"
     ) -> np.ndarray:
         """The ``frames`` (B, seg_num), numbered within their shards: (B, seg_num, dim)."""
-        sources = [np.asarray(shard.features[modality]) for shard in self.dataset.shards]
-        shard_of, _ = self.dataset.locate(indices)
+        sources = self.dataset.frames[modality]
         out = memory.array(modality, (*frames.shape, self.dataset.feature_dims[modality]), sources[0].dtype)
-        for row, (s, present) in enumerate(zip(shard_of.tolist(), count.tolist(), strict=True)):
+        # Rows are walked by iterators and `take` writes straight into `out` (mode="raise" would gather aside first
+        # and copy): what is not spent copying is what a batch costs above a plain copy.
+        for source, chosen, row, present in zip(shard_of.tolist(), frames, out, count.tolist(), strict=True):
             if present:
-                # mode="clip" writes straight into `out`; the default would gather aside first and copy
-                sources[s].take(frames[row], axis=0, out=out[row], mode="clip")
+                sources[source].take(chosen, 0, row, "clip")
             else:
-                out[row] = 0
+                row[:] = 0
         return out
 
     def _all_frames(
-        self, modality: str, indices: np.ndarray, first: np.ndarray, count: np.ndarray, memory: "_Memory"
+        self, modality: str, shard_of: np.ndarray, first: np.ndarray, count: np.ndarray, memory: "_Memory"
     ) -> np.ndarray:
         """All frames of each video, padded with 0 to the longest: (B, T, dim)."""
-        sources = [np.asarray(shard.features[modality]) for shard in self.dataset.shards]
-        shard_of, _ = self.dataset.locate(indices)
-        shape = (len(indices), max(1, int(count.max())), self.dataset.feature_dims[modality])
+        sources = self.dataset.frames[modality]
+        shape = (len(count), max(1, int(count.max(initial=0))), self.dataset.feature_dims[modality])
         out = memory.array(modality, shape, sources[0].dtype)  # (B, T, dim)
         for row, (s, start, length) in enumerate(zip(shard_of.tolist(), first.tolist(), count.tolist(), strict=True)):
             out[row, :length] = sources[s][start : start + length]
@@ -139,38 +171,3 @@ class _Memory:
         if name not in self._buffers or self._buffers[name].size < size:
             self._buffers[name] = np.empty(size, np.uint8)
         return self._buffers[name][:size].view(dtype).reshape(shape)
-
-
-def _prefetched(batches: Iterator[Batch]) -> Iterator[Batch]:
-    """``batches``, made in a thread that stays a few ahead and ends with its consumer."""
-    ready: queue.Queue = queue.Queue(maxsize=PREFETCHED_BATCHES)
-    stopped = threading.Event()
-
-    def put(item: object) -> bool:
-        while not stopped.is_set():
-            try:
-                ready.put(item, timeout=0.1)
-                return True
-            except queue.Full:
-                pass
-        return False
-
-    def produce() -> None:
-        try:
-            for batch in batches:
-                if not put(batch):
-                    return
-            put(None)
-        except Exception as error:  # handed over, to be raised where the batches are used
-            put(error)
-
-    thread = threading.Thread(target=produce, name="loader", daemon=True)
-    thread.start()
-    try:
-        while (item := ready.get()) is not None:
-            if isinstance(item, Exception):
-                raise item
-            yield item
-    finally:
-        stopped.set()
-        thread.join()

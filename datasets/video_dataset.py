@@ -17,6 +17,7 @@ class VideoDataset:
 
     Attributes:
         feature_dims: width of each modality, in the order in which batches hold them.
+        frames: of each modality, each shard's frames: (frames, dim) arrays mapped from the files.
         ranges: for each uint8 modality, the values that 0 and 255 stand for.
         num_classes, single_label: as in ``hdf5.Shard``.
 
@@ -36,6 +37,8 @@ class VideoDataset:
         for path, shard in zip(paths, self.shards, strict=True):
             if self._kind(shard) != self._kind(first):
                 raise DataError(f"{path}: modalities or classes differ from those of {paths[0]}; keep them apart")
+        # As plain arrays: each access to a memmap makes an object that costs more than a small copy.
+        self.frames = {name: [np.asarray(shard.features[name]) for shard in self.shards] for name in self.feature_dims}
         self._starts = np.cumsum([0] + [len(shard) for shard in self.shards])
         # A video's first frame and number of frames, and its labels, looked up for a whole batch at once.
         self._offsets = {

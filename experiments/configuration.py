@@ -21,9 +21,10 @@ RUNTIME: dict[str, Any] = {
     "data_root": "data",
     "runs_dir": "runs",
     "devices": "cpu",  # cpu, gpu, or a list such as gpu:0-3
+    "workers": 2,  # threads that make batches; more where GPUs wait for them
     "mongo": None,  # mongodb://HOST:PORT/DATABASE; None takes SACRED_MONGO_URL, or the embedded store
 }
-RUNTIME_TYPES = {"data_root": str, "runs_dir": str, "devices": str, "mongo": str | None}
+RUNTIME_TYPES = {"data_root": str, "runs_dir": str, "devices": str, "workers": int, "mongo": str | None}
 
 # What a command is told besides the experiment's own numbers.
 REQUEST: dict[str, Any] = {
@@ -64,6 +65,12 @@ def resolve(updates: Mapping[str, Any]) -> dict[str, Any]:
     return _checked(updates, config, where=experiment)
 
 
+def numbers_of(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The experiment's own part of a configuration."""
+    others = {"experiment", "runtime", *REQUEST}
+    return {key: value for key, value in config.items() if key not in others}
+
+
 def runs_dir(config: Mapping[str, Any]) -> Path:
     """Where runs lie."""
     return ROOT / config["runtime"]["runs_dir"]
@@ -95,6 +102,7 @@ def _checked(updates: Mapping[str, Any], config: dict[str, Any], where: str) -> 
         if isinstance(value, Mapping) and key != "runtime":  # Sacred takes a mapping's unknown keys for strangers
             before = config[key] if isinstance(config[key], Mapping) else {}
             config[key] = {**before, **value}
+    registry.split(numbers_of({**config, **{key: value for key, value in updates.items() if key in config}}))  # ranges
     if updates.get("smoke") and not config["dataset"].startswith("smoke_"):
         config.update(dataset=f"smoke_{config['dataset']}", epochs=1, batch_size=16)
     return config
@@ -114,6 +122,8 @@ def _check(updates: Mapping[str, Any], config: Mapping[str, Any], where: str) ->
                 if name not in RUNTIME:
                     raise unknown("key", f"runtime.{name}", [f"runtime.{known}" for known in RUNTIME], where)
                 check_type(f"runtime.{name}", setting, RUNTIME_TYPES[name], where)
+                if name == "workers" and setting < 1:
+                    raise UserError(f"{where}: runtime.workers={setting} is not at least 1")
         elif key in RUNTIME:
             raise UserError(f"{where}: no key named {key}; did you mean runtime.{key}?")
         elif key not in config:

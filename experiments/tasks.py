@@ -14,7 +14,7 @@ from datasets.loader import Loader
 from datasets.video_dataset import VideoDataset
 from experiments import ROOT, prepare, registry, training, weights
 from experiments.checkpoint import Checkpoints
-from experiments.configuration import GIVEN_BY_DATA, runs_dir
+from experiments.configuration import GIVEN_BY_DATA, numbers_of, runs_dir
 from experiments.errors import UserError
 from experiments.registry.checks import check_arguments
 from experiments.registry.schema import Data
@@ -28,8 +28,8 @@ def train(config: Mapping[str, Any], folder: Path, log: training.Log, info: dict
 
     What the data files say of themselves is noted in ``info``, the run's own.
     """
-    arguments, data, recipe = registry.split(_numbers(config))
-    contexts = devices(config["runtime"]["devices"])
+    arguments, data, recipe = registry.split(numbers_of(config))
+    contexts, workers = devices(config["runtime"]["devices"]), config["runtime"]["workers"]
     train_set, valid_set = (_open(config, data, split, info) for split in (data.train_split, data.valid_split))
     model = _model(config, arguments, train_set)
     mx.random.seed(config["seed"])
@@ -42,8 +42,8 @@ def train(config: Mapping[str, Any], folder: Path, log: training.Log, info: dict
     write_config(config, folder)
     return training.fit(
         _net(model, train_set),
-        Loader(train_set, data.batch_size, data.seg_num, training=True, seed=config["seed"]),
-        Loader(valid_set, data.batch_size, data.seg_num, training=False),
+        Loader(train_set, data.batch_size, data.seg_num, training=True, seed=config["seed"], workers=workers),
+        Loader(valid_set, data.batch_size, data.seg_num, training=False, workers=workers),
         recipe,
         contexts,
         Checkpoints(folder / "checkpoints", model),
@@ -56,7 +56,7 @@ def evaluate(config: Mapping[str, Any], info: dict[str, Any]) -> dict[str, float
     """The metrics of the parameters that ``weights`` names, on the validation split; notes in ``info`` as `train`."""
     if config["weights"] is None:
         raise UserError("evaluate: weights missing; add weights=RUN_ID or weights=FILE")
-    arguments, data, recipe = registry.split(_numbers(config))
+    arguments, data, recipe = registry.split(numbers_of(config))
     contexts = devices(config["runtime"]["devices"])
     valid_set = _open(config, data, data.valid_split, info)
     model = _model(config, arguments, valid_set)
@@ -64,7 +64,8 @@ def evaluate(config: Mapping[str, Any], info: dict[str, Any]) -> dict[str, float
     path = weights.find(config["weights"], runs_dir(config))
     info["weights"] = str(path)
     weights.load(model, path, config.get("dropout", 0.0), new_classifier=False)
-    loader = Loader(valid_set, data.batch_size, data.seg_num, training=False)
+    workers = config["runtime"]["workers"]
+    loader = Loader(valid_set, data.batch_size, data.seg_num, training=False, workers=workers)
     return training.evaluate(_net(model, valid_set), loader, recipe.loss, contexts)
 
 
@@ -90,12 +91,6 @@ def write_config(config: Mapping[str, Any], folder: Path) -> None:
     aside = folder / ".config.json.tmp"
     aside.write_text(json.dumps(config, indent=1, sort_keys=True))
     aside.rename(folder / "config.json")
-
-
-def _numbers(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The experiment's own part of a configuration."""
-    machine = ("experiment", "seed", "weights", "resume", "smoke", "runtime")
-    return {key: value for key, value in config.items() if key not in machine}
 
 
 def _open(config: Mapping[str, Any], data: Data, split: str, info: dict[str, Any]) -> VideoDataset:

@@ -68,7 +68,7 @@ def fit(
             videos = 0
             for batch in train.epoch(epoch):
                 trainer.set_learning_rate(schedule(step))
-                interval += _step(net, loss_of, trainer, batch, contexts, recipe.loss_scale)
+                interval += update(net, loss_of, trainer, batch, contexts, recipe.loss_scale)
                 videos += len(batch.indices)
                 step += 1
                 if step % recipe.log_interval == 0 or step == (epoch + 1) * len(train):
@@ -114,7 +114,7 @@ def evaluate(net: gluon.HybridBlock, loader: Loader, loss: str, contexts: list[m
     return metrics.get()
 
 
-def _step(
+def update(
     net: gluon.HybridBlock,
     loss_of: gluon.HybridBlock,
     trainer: gluon.Trainer,
@@ -122,7 +122,7 @@ def _step(
     contexts: list[mx.Context],
     loss_scale: float,
 ) -> mx.nd.NDArray:
-    """One update; the summed loss of the batch, (1,)."""
+    """One step of training on ``batch``; its summed loss, (1,)."""
     totals = []
     shares = _shares(batch, contexts)
     if len(shares) < len(contexts):  # a device without a video would bring its last gradient again
@@ -132,7 +132,7 @@ def _step(
         for features, lengths, labels in shares:
             totals.append(loss_of(net(features, lengths), labels).sum())
     autograd.backward(totals)
-    trainer.step(len(batch.indices) / loss_scale)
+    trainer.step(batch.total / loss_scale)
     return sum(total.as_in_context(contexts[0]) for total in totals)
 
 

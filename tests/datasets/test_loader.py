@@ -105,6 +105,44 @@ def test_an_epoch_can_start_in_its_middle(dataset):
         assert np.array_equal(frames, same_frames)
 
 
+@pytest.mark.parametrize("seg_num", [3, None])
+@pytest.mark.parametrize("training", [True, False])
+def test_the_number_of_threads_changes_nothing(dataset, seg_num, training):
+    one, three = (
+        [_copied(batch) for batch in Loader(dataset, 2, seg_num, training, workers=workers).epoch(1)]
+        for workers in (1, 3)
+    )
+    assert len(one) == len(three) == 8
+    for batch, same in zip(one, three, strict=True):
+        assert all(np.array_equal(a, b) for a, b in zip(batch, same, strict=True))
+
+
+@pytest.mark.parametrize("machines", [2, 3, 5])
+def test_machines_share_every_batch_evenly(dataset, machines):
+    whole = [_copied(batch) for batch in Loader(dataset, 4, 3, training=True).epoch(1)]
+    shares = [
+        [_copied(batch) for batch in Loader(dataset, 4, 3, training=True, share=(machine, machines)).epoch(1)]
+        for machine in range(machines)
+    ]
+    assert all(len(share) == len(whole) for share in shares)
+    for batch, *parts in zip(whole, *shares, strict=True):
+        indices, labels, total, *features = batch
+        assert np.array_equal(np.concatenate([part[0] for part in parts]), indices)
+        assert np.array_equal(np.concatenate([part[1] for part in parts]), labels)
+        for m, frames in enumerate(features):
+            assert np.array_equal(np.concatenate([part[3 + m] for part in parts]), frames)
+        assert all(part[2] == total == len(indices) for part in parts)
+        assert max(len(part[0]) for part in parts) - min(len(part[0]) for part in parts) <= 1
+
+
+def test_a_fault_in_a_thread_reaches_the_consumer(dataset):
+    batches = Loader(dataset, 4, None, training=False).epoch()
+    next(batches)
+    dataset.frames["rgb"][2] = None
+    with pytest.raises((AttributeError, TypeError)):
+        list(batches)
+
+
 def test_a_video_without_sound_has_length_0(dataset):
     (batch,) = Loader(dataset, 15, 6, training=False).epoch()
     assert batch.lengths[0, 1] == 0
@@ -120,11 +158,11 @@ def test_labels_are_multi_hot(dataset):
     assert dataset.ids_of(batch.indices[:2]) == ["video 0", "video 1"]
 
 
-def test_the_thread_ends_with_its_consumer(dataset):
+def test_the_threads_end_with_their_consumer(dataset):
     batches = Loader(dataset, 1, None, training=False).epoch()
     next(batches)
     batches.close()
-    assert not [thread for thread in threading.enumerate() if thread.name == "loader"]
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("loader")]
 
 
 def test_a_missing_shard_is_named(tmp_path):
@@ -142,9 +180,9 @@ def test_files_of_another_kind_are_told_apart(tmp_path):
 
 
 def test_a_batch_stays_as_it_is_until_the_next_is_taken(dataset):
-    for batch in Loader(dataset, 1, 3, training=True).epoch():
+    for batch in Loader(dataset, 1, 3, training=True, workers=3).epoch():
         before = [frames.copy() for frames in batch.features]
-        time.sleep(0.01)  # the thread makes later batches meanwhile
+        time.sleep(0.01)  # the threads make later batches meanwhile
         assert all(np.array_equal(a, b) for a, b in zip(before, batch.features, strict=True))
 
 
@@ -156,3 +194,8 @@ def test_many_shards_need_no_more_files_than_may_be_open(tmp_path):
         assert len(VideoDataset.open(tmp_path, "train")) == 750
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def _copied(batch):
+    """A batch's parts, for later: indices, labels, total, and each modality's frames."""
+    return batch.indices, batch.labels, batch.total, *(frames.copy() for frames in batch.features)
