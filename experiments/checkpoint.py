@@ -1,7 +1,9 @@
 """A run's checkpoints: everything that training needs to go on, whole or not there at all."""
 
 import json
+import os
 import shutil
+import time
 from pathlib import Path
 from typing import Any
 
@@ -11,34 +13,43 @@ from mxnet import gluon
 class Checkpoints:
     """The folder ``checkpoints`` of a run.
 
-    It holds one folder an epoch, ``epoch-0003``, with ``net.params``, ``trainer.states`` and ``progress.json``, and
-    two links, ``last`` and ``best``. Other epochs are removed.
+    It holds one folder a checkpoint, ``epoch-0003-step-000120``, with ``net.params``, ``trainer.states`` and
+    ``progress.json``, and two links, ``last`` and ``best``. Others are removed.
 
     Args:
         folder: need not exist yet.
         model: whose parameters are saved and loaded.
+        seconds: after which another checkpoint is due within an epoch.
     """
 
-    def __init__(self, folder: Path, model: gluon.Block):
+    def __init__(self, folder: Path, model: gluon.Block, seconds: float):
         self.folder = folder
         self.model = model
+        self.seconds = seconds
+        self._saved = time.monotonic()
 
-    def save(self, epoch: int, trainer: gluon.Trainer, progress: dict[str, Any], best: bool) -> None:
+    def is_due(self) -> bool:
+        """Whether more would be lost now than may be."""
+        return time.monotonic() - self._saved >= self.seconds
+
+    def save(self, epoch: int, trainer: gluon.Trainer, progress: dict[str, Any], best: bool = False) -> None:
         """Write the state after ``epoch`` complete epochs, aside first and then renamed.
 
         Args:
             epoch: complete epochs.
             trainer: whose optimizer's state is saved with the parameters.
-            progress: anything that JSON holds.
-            best: whether ``best`` is to name this epoch.
+            progress: anything that JSON holds; ``step`` says how many steps were made.
+            best: whether ``best`` is to name this checkpoint.
         """
-        target = self.folder / f"epoch-{epoch:04d}"
+        target = self.folder / f"epoch-{epoch:04d}-step-{progress['step']:06d}"
         aside = self.folder / f".{target.name}.tmp"
         shutil.rmtree(aside, ignore_errors=True)
         aside.mkdir(parents=True)
         self.model.save_parameters(str(aside / "net.params"))
         trainer.save_states(str(aside / "trainer.states"))
         (aside / "progress.json").write_text(json.dumps({"epoch": epoch, **progress}, indent=1))
+        for path in aside.iterdir():
+            _onto_disk(path)
         shutil.rmtree(target, ignore_errors=True)
         aside.rename(target)
         self._link("last", target)
@@ -48,6 +59,7 @@ class Checkpoints:
         for other in self.folder.glob("epoch-*"):
             if other.resolve() not in kept:
                 shutil.rmtree(other)
+        self._saved = time.monotonic()
 
     def load_last(self, trainer: gluon.Trainer) -> dict[str, Any] | None:
         """Bring the model and ``trainer`` to the last checkpoint; its progress, or None if there is none."""
@@ -63,3 +75,12 @@ class Checkpoints:
         aside.unlink(missing_ok=True)
         aside.symlink_to(target.name)
         aside.replace(self.folder / name)
+
+
+def _onto_disk(path: Path) -> None:
+    """Wait until ``path`` would survive a power cut."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -22,9 +22,17 @@ RUNTIME: dict[str, Any] = {
     "runs_dir": "runs",
     "devices": "cpu",  # cpu, gpu, or a list such as gpu:0-3
     "workers": 2,  # threads that make batches; more where GPUs wait for them
+    "save_seconds": 300.0,  # between checkpoints within an epoch; there is one after each epoch besides
     "mongo": None,  # mongodb://HOST:PORT/DATABASE; None takes SACRED_MONGO_URL, or the embedded store
 }
-RUNTIME_TYPES = {"data_root": str, "runs_dir": str, "devices": str, "workers": int, "mongo": str | None}
+RUNTIME_TYPES = {
+    "data_root": str,
+    "runs_dir": str,
+    "devices": str,
+    "workers": int,
+    "save_seconds": float,
+    "mongo": str | None,
+}
 
 # What a command is told besides the experiment's own numbers.
 REQUEST: dict[str, Any] = {
@@ -162,16 +170,29 @@ def _resumed(updates: Mapping[str, Any]) -> dict[str, Any]:
     for key in updates:
         if key not in ("resume", "epochs", "runtime"):
             raise UserError(f"resume: {key} is the run's own and cannot be set; start a new run to change it")
-    return _of_run(updates["resume"], updates)
+    config = _of_run(updates["resume"], updates)
+    folder = run_folder({"runtime": {**RUNTIME, **updates.get("runtime", {})}}, updates["resume"])
+    done = _read(folder / "checkpoints" / "last" / "progress.json").get("epoch", 0)
+    epochs = updates.get("epochs", config["epochs"])
+    if epochs < done or (epochs == done and _read(folder / "state.json").get("status") == "COMPLETED"):
+        raise UserError(f"resume={updates['resume']}: it has done {done} epochs; name more of them by epochs=")
+    return config
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}
 
 
 def _of_run(run_id: int, updates: Mapping[str, Any]) -> dict[str, Any]:
     """The configuration that run ``run_id`` had, but for the machine."""
     runtime = {**RUNTIME, **updates.get("runtime", {})}
     path = run_folder({"runtime": runtime}, run_id) / "config.json"
-    try:
-        config = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise UserError(f"run {run_id}: no configuration in {path}; it ended before it began to train") from error
-    config.update({**REQUEST, "smoke": config["smoke"], "seed": config["seed"], "runtime": dict(RUNTIME)})
+    config = _read(path)
+    if "runtime" not in config:
+        raise UserError(f"run {run_id}: no configuration in {path}; it ended before it began")
+    own = {key: config[key] for key in ("smoke", "seed", *(("weights",) if "resume" in updates else ()))}
+    config.update({**REQUEST, **own, "runtime": dict(RUNTIME)})
     return _checked(updates, config, where=f"run {run_id}")

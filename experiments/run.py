@@ -22,7 +22,8 @@ from sacred.utils import SacredError, apply_backspaces_and_linefeeds  # noqa: E4
 from datasets.errors import DataError  # noqa: E402
 from experiments import configuration, registry, report  # noqa: E402
 from experiments.errors import UserError  # noqa: E402
-from experiments.runlog import RunLog  # noqa: E402
+from experiments.journal import Journal  # noqa: E402
+from experiments.runlog import Metrics, RunLog, Terminated  # noqa: E402
 from gluon_models.errors import ModelError  # noqa: E402
 
 SETTINGS["DISCOVER_SOURCES"] = "none"  # it would see only what this file imports; all sources are added below
@@ -50,13 +51,21 @@ class VideoExperiment(Experiment):
         except KeyboardInterrupt:
             print(f"\ninterrupted{_way_on()}", file=sys.stderr)
             sys.exit(130)
+        except Terminated:
+            print(f"\nterminated{_way_on()}", file=sys.stderr)
+            sys.exit(143)
+
+    def _create_run(self, *args, **kwargs):
+        run = super()._create_run(*args, **kwargs)
+        run._metrics = Metrics(run_log)
+        return run
 
 
 def _way_on() -> str:
     """How to go on with the run that was interrupted, if there is a way."""
-    if run_log.folder is None or not (run_log.folder / "config.json").exists():
+    if run_log.folder is None or run_log.command != "train":
         return ""
-    return f"; go on from its last epoch by: python experiments/run.py with resume={run_log.folder.name}"
+    return f"; go on from its last checkpoint by: python experiments/run.py with resume={run_log.folder.name}"
 
 
 ex = VideoExperiment("video_classification", base_dir=str(ROOT), save_git_info=False)
@@ -97,6 +106,9 @@ def _observed(config, run, command):
     folder = run_log.folder or configuration.unrecorded_folder(config)
     if run_log.folder is None and config["resume"] is not None:
         folder = configuration.run_folder(config, config["resume"])
+    elif run_log.folder is None:
+        folder.mkdir(parents=True)
+        Journal(folder).write("config", config)
     run.info["entry"] = entry.text
     if command == "train":
         run.info["checkpoint"] = str(folder / "checkpoints" / "last")
@@ -105,7 +117,7 @@ def _observed(config, run, command):
         metrics = tasks.evaluate(config, run.info)
         for name, value in metrics.items():
             run.log_scalar(f"validate.{name}", value, 0)
-    print(report.summary(entry, config, command, metrics, run._id, folder, run_log.address))
+    print(report.summary(entry, config, command, metrics, run._id, folder, run_log.place))
     return metrics[config["select_by"]]
 
 

@@ -1,113 +1,376 @@
-"""Sacred's record of a run: a folder under ``runs/`` and a document in MongoDB, with one id for both."""
+"""Sacred's observer that loses nothing: a run's events go to its journal first, and from there to the store."""
 
+import contextlib
 import json
+import signal
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
-import pymongo
-from sacred.observers import MongoObserver, RunObserver
+from pymongo.database import Database
+from pymongo.errors import PyMongoError
+from sacred.metrics_logger import MetricsLogger
+from sacred.observers import RunObserver
+from sacred.utils import SacredInterrupt
+from tqdm import tqdm
 
-from experiments import configuration, runstore
+from experiments import configuration, journal, runstore, surroundings, sync
 from experiments.errors import UserError
+from experiments.journal import Journal
+from experiments.mirror import Mirror, TakenError, taken_numbers
+
+COPY_SECONDS = 5.0  # between copies of the journal to the store
+
+
+class Terminated(SacredInterrupt):
+    """SIGTERM came."""
+
+    STATUS = journal.INTERRUPTED
 
 
 class RunLog(RunObserver):
-    """Sacred's MongoObserver over the store that the run's own configuration names.
+    """Records runs: in a folder each, and in MongoDB as far as it can be reached.
 
-    The store is opened when a run starts, so that commands without a record start none. The run's id is the next
-    number that neither the store nor the folder of runs has.
+    Args:
+        runs_dir: where the folders are made; None takes the configuration's ``runtime.runs_dir``.
+        mongo: the store's address, see `runstore.named_store`; None takes the configuration's ``runtime.mongo``.
     """
 
     priority = 30  # as MongoObserver: the first of Sacred's observers, so that others take over its id
 
-    def __init__(self) -> None:
+    def __init__(self, runs_dir: Path | None = None, mongo: str | None = None) -> None:
         self.folder: Path | None = None  # the run's own
-        self.address = ""  # of the store, without its password
-        self._open = ExitStack()  # holds the store open until the run ends
-        self._mongo: MongoObserver | None = None
-        self._earlier_output = ""  # of the run's first part, where it is resumed
-        self._earlier_metrics: list[dict[str, str]] = []
+        self.command = ""
+        self._given = runs_dir, mongo
+        self._journal: Journal | None = None
+        self._state: dict[str, Any] = {}
+        self._writing = threading.Lock()
+        self._copier: _Copier | None = None
+        self._undo = ExitStack()  # what the end of the run puts back: signals, streams
+        self._started = 0.0
+        self.direct = False  # whether metrics come one by one, see `Metrics`
+
+    @property
+    def place(self) -> str:
+        """Where the record is, in words."""
+        if self._copier is None:
+            return "nowhere"
+        if self._copier.reached:
+            return f"{self.folder} and {self._copier.address}"
+        return f"{self.folder}, and not yet in {self._copier.address}"
 
     def started_event(self, ex_info, command, host_info, start_time, config, meta_info, _id):  # noqa: D102
-        resumed = config["resume"]
-        if resumed is not None and command != "train":
-            raise UserError(f"resume={resumed}: {command} has nothing to go on with; use weights={resumed}")
-        runs_dir = configuration.runs_dir(config)
-        store = self._open.enter_context(runstore.open_store(config["runtime"]["mongo"], runs_dir))
-        named = runstore.named_store(config["runtime"]["mongo"])
-        self.address = store.redacted if named else f"{runs_dir / 'store'} (embedded)"
-        client = self._open.enter_context(store.client())
-        database = store.database
-        try:
-            self._mongo = MongoObserver(client=client, db_name=database, overwrite=resumed)
-        except RuntimeError as error:
-            raise UserError(
-                f"resume={resumed}: {self.address} has no such run; name its store by runtime.mongo"
-            ) from error
-        event = (ex_info, command, host_info, start_time, config, meta_info)
-        if resumed is not None:
-            self.folder = runs_dir / str(resumed)
-            self._go_on(client[database], resumed)
-            return self._mongo.started_event(*event, _id=resumed)
-        while True:
-            run_id = _id or self._next_id(runs_dir, client[database]["runs"])
-            try:
-                (runs_dir / str(run_id)).mkdir(parents=True)
-            except FileExistsError as error:
-                if _id is None:
-                    continue  # another run took the number in this moment
-                raise UserError(f"run id {_id}: {runs_dir / str(_id)} is there already; choose another") from error
-            self.folder = runs_dir / str(run_id)
-            return self._mongo.started_event(*event, _id=int(run_id) if str(run_id).isdigit() else run_id)
+        self._begin(ex_info, command, host_info, start_time, config, meta_info, _id, journal.RUNNING)
+        assert self._journal is not None
+        self._undo.enter_context(_printed_to(self._journal.print))
+        self._undo.enter_context(_raised_by_sigterm())
+        return self._journal.run_id
+
+    def queued_event(self, ex_info, command, host_info, queue_time, config, meta_info, _id):  # noqa: D102
+        self._begin(ex_info, command, host_info, queue_time, config, meta_info, _id, journal.QUEUED)
+        assert self._journal is not None
+        run_id = self._journal.run_id
+        self._end({})
+        return run_id
 
     def completed_event(self, stop_time, result):  # noqa: D102
-        self._ended("completed_event", stop_time=stop_time, result=result)
+        self._end({"status": journal.COMPLETED, "stop_time": stop_time, "result": result})
 
     def interrupted_event(self, interrupt_time, status):  # noqa: D102
-        self._ended("interrupted_event", interrupt_time=interrupt_time, status=status)
+        self._end({"status": status, "stop_time": interrupt_time})
 
     def failed_event(self, fail_time, fail_trace):  # noqa: D102
-        self._ended("failed_event", fail_time=fail_time, fail_trace=fail_trace)
+        self._end({"status": journal.FAILED, "stop_time": fail_time, "fail_trace": fail_trace})
 
-    def heartbeat_event(self, info, captured_out, beat_time, result):  # noqa: D102
-        if self._mongo:
-            self._mongo.heartbeat_event(info, self._earlier_output + captured_out, beat_time, result)
+    def heartbeat_event(self, info, captured_out, beat_time, result):  # noqa: ARG002, D102  output has its own way
+        self._note({"info": info, "heartbeat": beat_time, "result": result})
 
     def resource_event(self, filename):  # noqa: D102
-        if self._mongo:
-            self._mongo.resource_event(filename)
+        if self._journal:
+            md5 = self._journal.keep(Path(filename))
+            self._note({"resources": [*self._state["resources"], [filename, md5]]})
 
-    def artifact_event(self, name, filename, metadata=None, content_type=None):  # noqa: D102
-        if self._mongo:
-            self._mongo.artifact_event(name, filename, metadata, content_type or "application/octet-stream")
+    def artifact_event(self, name, filename, metadata=None, content_type=None):  # noqa: ARG002, D102
+        if self._journal:
+            md5 = self._journal.keep(Path(filename), name)
+            self._note({"artifacts": {**self._state["artifacts"], name: md5}})
 
-    def log_metrics(self, metrics_by_name: dict[str, Any], info: dict[str, Any]) -> None:  # noqa: D102
-        if self._mongo:
-            self._mongo.log_metrics(metrics_by_name, info)
-            known = info.setdefault("metrics", [])  # what Omniboard finds the curves by
-            known += [metric for metric in self._earlier_metrics if metric not in known]
+    def log_metrics(self, metrics_by_name: dict[str, Any], info: dict[str, Any]) -> None:  # noqa: ARG002, D102
+        for name, columns in metrics_by_name.items():
+            for step, value, moment in zip(columns["steps"], columns["values"], columns["timestamps"], strict=True):
+                try:
+                    if not self.direct:
+                        self.metric(name, value, step, moment.isoformat())
+                except UserError as error:  # Sacred would never call an observer again that raises
+                    print(f"error: {error}", file=sys.stderr)
 
-    def _go_on(self, database: pymongo.database.Database, run_id: int) -> None:
-        """Keep what the run recorded up to its checkpoint, and forget the steps after it: they come again."""
-        assert self.folder is not None
-        progress = self.folder / "checkpoints" / "last" / "progress.json"
-        last_step = json.loads(progress.read_text())["step"] if progress.exists() else -1
-        record = database["runs"].find_one({"_id": run_id}, {"captured_out": 1})
-        self._earlier_output = record["captured_out"] if record else ""
-        for metric in database["metrics"].find({"run_id": run_id}):
-            kept = [place for place, step in enumerate(metric["steps"]) if step <= last_step]
-            columns = {name: [metric[name][place] for place in kept] for name in ("steps", "values", "timestamps")}
-            database["metrics"].update_one({"_id": metric["_id"]}, {"$set": columns})
-            self._earlier_metrics.append({"name": metric["name"], "id": str(metric["_id"])})
+    def metric(self, name: str, value: Any, step: int, moment: str | None = None) -> None:
+        """Write one value to the journal.
 
-    def _ended(self, event: str, **arguments: Any) -> None:
-        with self._open:
-            if self._mongo:
-                getattr(self._mongo, event)(**arguments)
+        Raises:
+            UserError: if it is no number.
+        """
+        if self._journal:
+            self._journal.metric(name, value, step, moment)
 
-    @staticmethod
-    def _next_id(runs_dir: Path, runs: pymongo.collection.Collection) -> int:
-        stored = [int(run["_id"]) for run in runs.find({"_id": {"$type": "number"}}, {"_id": 1})]
-        folders = [int(folder.name) for folder in runs_dir.glob("[0-9]*") if folder.name.isdigit()]
-        return max([0, *stored, *folders]) + 1
+    def _begin(self, ex_info, command, host_info, start_time, config, meta_info, run_id, status) -> None:
+        runs_dir, mongo = self._given
+        runs_dir = runs_dir or configuration.runs_dir(config)
+        mongo = mongo or config.get("runtime", {}).get("mongo")
+        self._started = time.monotonic()
+        copier = _Copier(runs_dir, mongo)
+        self.command = command
+        resumed = config.get("resume")
+        if resumed is not None:
+            if command != "train":
+                raise UserError(f"resume={resumed}: {command} has nothing to go on with; use weights={resumed}")
+            self._journal = Journal(configuration.run_folder(config, resumed))
+            if not self._journal.take():
+                raise UserError(f"resume={resumed}: that run is still running")
+            self._state = {**self._journal.read("state"), "stop_time": None, "fail_trace": None}
+            self._state.get("info", {}).pop("died", None)
+            self._state["parts"] = [*self._state.get("parts", []), str(start_time)]
+            self._journal.write("config", {**config, "resume": None})
+            self._journal.forget_after(_last_step(self._journal.folder))
+        else:
+            self._journal = copier.reserve(
+                run_id,
+                lambda new: _write_start(
+                    new, copier.address, ex_info, command, host_info, start_time, config, meta_info
+                ),
+            )
+            self._state = {"parts": [str(start_time)], "resources": [], "artifacts": {}, "info": {}}
+        self.folder = self._journal.folder
+        self._note({"status": status, "heartbeat": start_time})
+        self._copier = copier
+        copier.start_copying(self._journal)
+
+    def _note(self, changes: dict[str, Any]) -> None:
+        if self._journal:
+            with self._writing:
+                self._state.update(changes)
+                self._journal.write("state", self._state)
+
+    def _end(self, changes: dict[str, Any]) -> None:
+        if self._journal is None or self._copier is None:
+            return
+        self._undo.close()
+        info = self._state["info"]
+        info["peak_memory_bytes"] = max(info.get("peak_memory_bytes", 0), surroundings.peak_memory_bytes())
+        info["wall_seconds"] = info.get("wall_seconds", 0) + time.monotonic() - self._started
+        self._note({**changes, "info": info})
+        self._copier.end()
+        self._journal.close()
+        self._journal = None
+
+
+def _write_start(new: Journal, address: str, ex_info, command, host_info, start_time, config, meta_info) -> None:
+    """The first words of a new run."""
+    commit, diff = surroundings.git()
+    if diff:
+        (new.folder / "changes.diff").write_text(diff)
+    base = Path(ex_info["base_dir"])
+    versions = surroundings.packages()
+    experiment = {key: value for key, value in ex_info.items() if key != "sources"}
+    new.write("config", config)
+    new.write("state", {"status": journal.QUEUED, "heartbeat": start_time, "info": {}})
+    new.write(
+        "run",
+        {
+            "id": new.run_id,
+            "uuid": uuid.uuid4().hex,
+            "command": command,
+            "start_time": start_time,
+            "store": address,
+            "experiment": {**experiment, "dependencies": [f"{name}=={own}" for name, own in versions.items()]},
+            "host": {**host_info, **surroundings.machine()},
+            "meta": meta_info,
+            "git": commit,
+            "packages": versions,
+            "sources": [[name, new.keep(base / name)] for name, _ in ex_info["sources"]],
+        },
+    )
+
+
+def _last_step(folder: Path) -> int:
+    """The step from which a resumed run goes on."""
+    try:
+        return json.loads((folder / "checkpoints" / "last" / "progress.json").read_text())["step"]
+    except (OSError, ValueError, KeyError):
+        return -1
+
+
+class Metrics(MetricsLogger):
+    """Sacred's, which tells the run log of every value at once, and of none that is no number."""
+
+    def __init__(self, log: RunLog) -> None:
+        super().__init__()
+        self._log = log
+        log.direct = True
+
+    def log_scalar_metric(self, metric_name: str, value: Any, step: int | None = None) -> None:  # noqa: D102
+        value = journal.number(metric_name, value)
+        super().log_scalar_metric(metric_name, value, step)
+        self._log.metric(metric_name, value, self._metric_step_counter[metric_name])
+
+
+class _Copier(threading.Thread):
+    """Brings a journal's news to the store, in a thread of its own: training waits for nobody."""
+
+    def __init__(self, runs_dir: Path, mongo: str | None) -> None:
+        super().__init__(name="runlog", daemon=True)
+        named = runstore.named_store(mongo)  # a wrong address is a mistake, and ends the run before it begins
+        self.address = named.redacted if named else runstore.EMBEDDED
+        self.reached = False
+        self._runs_dir = runs_dir
+        self._mongo = mongo
+        self._database: Database | None = None
+        self._open = ExitStack()
+        self._mirror: Mirror | None = None
+        self._journal: Journal | None = None
+        self._ended = threading.Event()
+        self._told = False
+
+    def reserve(self, run_id: int | str | None, write: Callable[[Journal], None]) -> Journal:
+        """A new run's journal under an id that nobody else has, here or in the store."""
+        taken: list[int] = []
+        while True:
+            database = self._connect()
+            if database is not None:
+                with contextlib.suppress(PyMongoError):
+                    taken += taken_numbers(database)
+            new = Journal.create(self._runs_dir, run_id, taken)
+            write(new)
+            try:
+                if database is not None:
+                    Mirror(new, database).reserve()
+            except TakenError:
+                sync.remove(new)
+                if run_id is not None:
+                    raise UserError(f"run {run_id}: {self.address} has one already; choose another id") from None
+                continue
+            except PyMongoError as error:
+                self._lost(error)
+            return new
+
+    def start_copying(self, own: Journal) -> None:
+        self._journal = own
+        self.start()
+
+    def run(self) -> None:
+        self._copy()
+        if self._database is not None:
+            try:
+                sync.bring_over(self._runs_dir, self.address, self._database)
+            except (PyMongoError, UserError) as error:
+                self._lost(error)
+        while not self._ended.wait(COPY_SECONDS):
+            self._copy()
+
+    def end(self) -> None:
+        """Copy the rest, and let go of the store."""
+        self._ended.set()
+        self.join()
+        if self._copy() and self._journal is not None:
+            sync.mark_stored(self._journal, self.address)
+        self._open.close()
+
+    def _copy(self) -> bool:
+        database = self._connect()
+        if database is None or self._journal is None:
+            return False
+        try:
+            if self._mirror is None:
+                self._mirror = Mirror(self._journal, database)
+            self._mirror.update()
+            self.reached = True
+            return True
+        except TakenError:
+            self._say(
+                f"{self.address} has another run {self._journal.run_id}; this one gets a new number when it has ended"
+            )
+        except (PyMongoError, UserError, OSError) as error:
+            self._lost(error)
+        return False
+
+    def _connect(self) -> Database | None:
+        if self._database is None:
+            try:
+                store = self._open.enter_context(runstore.open_store(self._mongo, self._runs_dir))
+                client = self._open.enter_context(store.client())
+                self._database = client[store.database]
+                self.reached = True
+            except (UserError, PyMongoError) as error:
+                self._lost(error)
+        return self._database
+
+    def _lost(self, error: Exception) -> None:
+        self.reached = False
+        self._database = self._mirror = None
+        with contextlib.suppress(Exception):
+            self._open.close()
+        self._open = ExitStack()
+        self._say(str(error).partition(", Timeout:")[0])
+
+    def _say(self, reason: str) -> None:
+        if not self._told:
+            self._told = True
+            where = self._journal.folder if self._journal else self._runs_dir
+            tqdm.write(
+                f"run log: {reason}\nrun log: the run goes on, its record is kept in {where}; "
+                "the store gets it when it is back, or by `python -m experiments sync`",
+                file=sys.stderr,
+            )
+
+
+class _Tee:
+    """A stream that tells somebody else what is written to it."""
+
+    def __init__(self, stream: Any, listener: Callable[[str], None]):
+        self._stream = stream
+        self._listener = listener
+
+    def write(self, text: str) -> int:
+        written = self._stream.write(text)
+        self._listener(text)
+        return written
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+@contextlib.contextmanager
+def _printed_to(listener: Callable[[str], None]):
+    """Whatever Python prints within the block goes to ``listener`` as well."""
+    tees = {name: _Tee(getattr(sys, name), listener) for name in ("stdout", "stderr")}
+    for name, tee in tees.items():
+        setattr(sys, name, tee)
+    try:
+        yield
+    finally:
+        for name, tee in tees.items():
+            if getattr(sys, name) is tee:  # Sacred may have put back its own already
+                setattr(sys, name, tee._stream)
+
+
+@contextlib.contextmanager
+def _raised_by_sigterm():
+    """Within the block SIGTERM ends the run as Ctrl-C does, recorded and in order."""
+
+    def terminate(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
+        raise Terminated
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -22,6 +22,7 @@ from experiments.errors import UserError
 from experiments.store_keeper import SECANTUSD, StoreFolder, try_lock
 
 DATABASE = "sacred"
+EMBEDDED = "embedded store"  # in place of an address
 IDLE_SECONDS = 60.0
 ANSWER_SECONDS = 3.0
 
@@ -52,7 +53,12 @@ class Store:
         """Return a new client, which gives up on a server that is silent for `answer_seconds`."""
         milliseconds = int(1000 * answer_seconds)
         try:
-            return MongoClient(self.uri, serverSelectionTimeoutMS=milliseconds, connectTimeoutMS=milliseconds)
+            return MongoClient(
+                self.uri,
+                serverSelectionTimeoutMS=milliseconds,
+                connectTimeoutMS=milliseconds,
+                socketTimeoutMS=3 * milliseconds,  # a server that is stopped takes what it is sent and never answers
+            )
         except (PyMongoError, ValueError) as error:
             raise UserError(f"{self.redacted}: {error}") from None
 
@@ -117,7 +123,9 @@ def named_store(mongo: str | None) -> Store | None:
 
 
 @contextmanager
-def open_store(mongo: str | None, runs_dir: Path, idle_seconds: float | None = None) -> Iterator[Store]:
+def open_store(
+    mongo: str | None, runs_dir: Path, idle_seconds: float | None = None, ignore_environment: bool = False
+) -> Iterator[Store]:
     """Give a store that answers, and keep it running until the block ends.
 
     Args:
@@ -125,12 +133,13 @@ def open_store(mongo: str | None, runs_dir: Path, idle_seconds: float | None = N
         runs_dir: The embedded store lives in ``store/`` there, one server for all processes that open it.
         idle_seconds: How long that server stays when nobody uses it; by default ``RUN_STORE_IDLE_SECONDS`` of
             the environment, or `IDLE_SECONDS`. What the process that starts the server says counts.
+        ignore_environment: Without `mongo`, open the embedded store whatever the environment names.
 
     Raises:
         UserError: The address is wrong or SecantusDB is not installed.
         StoreError: Nothing answers there, or the embedded store does not start.
     """
-    store = named_store(mongo)
+    store = None if ignore_environment else named_store(mongo)
     if store is not None:
         store.check()
         yield store

@@ -39,14 +39,13 @@ def train(config: Mapping[str, Any], folder: Path, log: training.Log, info: dict
     if config["weights"] is not None:
         path = weights.find(config["weights"], runs_dir(config))
         weights.load(model, path, config.get("dropout", 0.0), new_classifier=True)
-    write_config(config, folder)
     return training.fit(
         _net(model, train_set),
         Loader(train_set, data.batch_size, data.seg_num, training=True, seed=config["seed"], workers=workers),
         Loader(valid_set, data.batch_size, data.seg_num, training=False, workers=workers),
         recipe,
         contexts,
-        Checkpoints(folder / "checkpoints", model),
+        Checkpoints(folder / "checkpoints", model, config["runtime"]["save_seconds"]),
         log,
         config["seed"],
     )
@@ -83,14 +82,6 @@ def devices(names: str) -> list[mx.Context]:
     if match[1] == "gpu" and not set(numbers) <= set(range(mx.context.num_gpus())):
         raise UserError(f"runtime.devices={names}: MXNet sees {mx.context.num_gpus()} GPUs here")
     return [mx.Context(match[1], number) for number in numbers]
-
-
-def write_config(config: Mapping[str, Any], folder: Path) -> None:
-    """Keep the configuration beside the checkpoints, for ``resume`` and ``weights``."""
-    folder.mkdir(parents=True, exist_ok=True)
-    aside = folder / ".config.json.tmp"
-    aside.write_text(json.dumps(config, indent=1, sort_keys=True))
-    aside.rename(folder / "config.json")
 
 
 def _open(config: Mapping[str, Any], data: Data, split: str, info: dict[str, Any]) -> VideoDataset:

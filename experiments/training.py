@@ -38,8 +38,8 @@ def fit(
 ) -> dict[str, float]:
     """Train ``net``, from the last of ``checkpoints`` if there is one.
 
-    Randomness is derived from the seed and the epoch, so that a run that goes on from a checkpoint does as one
-    that was never stopped.
+    Randomness is derived from the seed, the epoch and the step, so that a run that goes on from a checkpoint does as
+    one that was never stopped, to the last bit.
 
     Args:
         net: initialized and hybridized; called as ``net(features, lengths)``, returns logits.
@@ -47,7 +47,7 @@ def fit(
         valid: batches to evaluate on.
         recipe: losses, optimizer, schedule, epochs.
         contexts: the devices.
-        checkpoints: where the state is saved after every epoch.
+        checkpoints: where the state is saved, after every epoch and, in long ones, within.
         log: is told ``train.loss`` (mean a video), ``train.videos_per_second`` and ``validate.<metric>``.
         seed: of dropout and of the order of videos.
 
@@ -62,16 +62,22 @@ def fit(
     loss_of = LOSSES[recipe.loss][0]()
     loss_of.hybridize(static_alloc=True)
     for epoch in range(progress["epoch"], recipe.epochs):
-        mx.random.seed(zlib.crc32(f"{seed} {epoch}".encode()))
-        with _bar(f"epoch {epoch + 1}/{recipe.epochs}", len(train.dataset)) as bar:
+        done = step - epoch * len(train)  # batches of this epoch, where a checkpoint lies within it
+        seen = min(done * train.batch_size, len(train.dataset))
+        with _bar(f"epoch {epoch + 1}/{recipe.epochs}", len(train.dataset), seen) as bar:
             interval = mx.nd.zeros(1, ctx=contexts[0])  # (1,) summed losses since the last record
             videos = 0
-            for batch in train.epoch(epoch):
+            for number, batch in enumerate(train.epoch(epoch, done), start=done):
+                if number % recipe.log_interval == 0:
+                    # MXNet's random state cannot be saved; here it is set anew, and so a checkpoint may be made here
+                    mx.random.seed(zlib.crc32(f"{seed} {epoch} {number}".encode()))
+                    if number > done and checkpoints.is_due():
+                        checkpoints.save(epoch, trainer, {"step": step, "best": best, "metrics": metrics})
                 trainer.set_learning_rate(schedule(step))
                 interval += update(net, loss_of, trainer, batch, contexts, recipe.loss_scale)
-                videos += len(batch.indices)
+                videos += batch.total
                 step += 1
-                if step % recipe.log_interval == 0 or step == (epoch + 1) * len(train):
+                if (number + 1) % recipe.log_interval == 0 or number + 1 == len(train):
                     loss = float(interval.asscalar()) / videos  # waits for the device: a NaN is seen here
                     if not np.isfinite(loss):
                         raise UserError(f"training: the loss is {loss} at step {step}; try a lower learning_rate")
@@ -81,7 +87,7 @@ def fit(
                     videos = 0
                 bar.update(len(batch.indices))
             mx.nd.waitall()
-        log("train.videos_per_second", bar.n / bar.format_dict["elapsed"], step)
+        log("train.videos_per_second", (bar.n - seen) / bar.format_dict["elapsed"], step)
         complete = epoch + 1
         is_best = False
         if complete % recipe.valid_interval == 0 or complete == recipe.epochs:
@@ -90,8 +96,7 @@ def fit(
                 log(f"validate.{name}", value, step)
             is_best = metrics[recipe.select_by] > best
             best = max(best, metrics[recipe.select_by])
-        progress = {"step": step, "best": best, "metrics": metrics}
-        checkpoints.save(complete, trainer, progress, is_best)
+        checkpoints.save(complete, trainer, {"step": step, "best": best, "metrics": metrics}, is_best)
     return metrics
 
 
@@ -155,5 +160,5 @@ def _update(metrics: MetricSet, batch: Batch, outputs: list[mx.nd.NDArray]) -> N
     metrics.update(np.concatenate([output.asnumpy() for output in outputs]), batch.labels)
 
 
-def _bar(title: str, videos: int) -> tqdm:
-    return tqdm(desc=title, total=videos, unit=" videos", dynamic_ncols=True, mininterval=0.5)
+def _bar(title: str, videos: int, seen: int = 0) -> tqdm:
+    return tqdm(desc=title, total=videos, initial=seen, unit=" videos", dynamic_ncols=True, mininterval=0.5)

@@ -1,0 +1,305 @@
+"""A run's own folder: everything the run says of itself, in plain files, before anybody else hears of it.
+
+=================  =====================================================================================
+file               holds
+=================  =====================================================================================
+``run.json``       what the run is: id, command, start, host, git commit, packages, sources
+``config.json``    the resolved configuration
+``state.json``     where it stands: status, heartbeat, end, result, notes, artifacts; written anew each time
+``metrics.jsonl``  a line a value: ``{"name": ..., "step": ..., "value": ..., "time": ...}``
+``output.txt``     what it printed; of a progress bar, its last state
+``changes.diff``   what differed from the git commit
+``artifacts/``     files it made
+``checkpoints/``   its parameters
+``lock``           held by the process of the run, as long as that lives
+=================  =====================================================================================
+
+``runs/files/`` holds what runs share: their sources and resources, each content once, named by its MD5.
+"""
+
+import fcntl
+import hashlib
+import json
+import os
+import re
+import shutil
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from experiments.errors import UserError
+
+RUNNING, COMPLETED, FAILED, INTERRUPTED, QUEUED = "RUNNING", "COMPLETED", "FAILED", "INTERRUPTED", "QUEUED"
+DIED = "PROBABLY_DEAD"  # the word that Omniboard has for it, and filters by
+
+
+class Journal:
+    """The folder of one run.
+
+    Args:
+        folder: ``RUNS/ID``, which must be there.
+    """
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self._lock: int | None = None
+        self._metrics: int | None = None
+        self._output: _Output | None = None
+        self._writing = threading.Lock()
+
+    @classmethod
+    def create(cls, runs_dir: Path, run_id: int | str | None, taken: Iterable[int] = ()) -> "Journal":
+        """A new run's folder, locked; without ``run_id`` its name is the next number that is free.
+
+        Args:
+            runs_dir: the folder of all runs.
+            run_id: None for the next number above every folder's and every one of ``taken``.
+            taken: numbers that other machines' runs have.
+
+        Raises:
+            UserError: if there is a run ``run_id`` already, or the folder cannot be made.
+        """
+        highest = max([0, *taken])
+        try:
+            runs_dir.mkdir(parents=True, exist_ok=True)
+            while True:
+                name = run_id if run_id is not None else max([highest, *numbers(runs_dir)]) + 1
+                try:
+                    (runs_dir / str(name)).mkdir()
+                    break
+                except FileExistsError:
+                    if run_id is not None:
+                        raise UserError(f"run {run_id}: {runs_dir / str(run_id)} is there already") from None
+                    highest = int(name)  # another run took the number in this moment
+        except OSError as error:
+            raise UserError(f"runs: {runs_dir} cannot be written to: {error.strerror}") from error
+        journal = cls(runs_dir / str(name))
+        journal.take()
+        return journal
+
+    @property
+    def run_id(self) -> int | str:
+        """The folder's name, a number where it is one."""
+        return int(self.folder.name) if self.folder.name.isdigit() else self.folder.name
+
+    @property
+    def files(self) -> Path:
+        """What all runs share."""
+        return self.folder.parent / "files"
+
+    def take(self) -> bool:
+        """Lock the folder for this process; False where another holds it: that run lives."""
+        if self._lock is None:
+            descriptor = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                os.close(descriptor)
+                return False
+            self._lock = descriptor
+        return True
+
+    def close(self) -> None:
+        """Let go of the folder."""
+        with self._writing:
+            for descriptor in (self._metrics, self._lock):
+                if descriptor is not None:
+                    os.close(descriptor)
+            if self._output is not None:
+                self._output.close()
+            self._metrics = self._lock = self._output = None
+
+    def write(self, name: str, content: Mapping[str, Any]) -> None:
+        """Write ``name``.json, aside first and then renamed, and onto the disk before this returns."""
+        aside = self.folder / f".{name}.json.{threading.get_ident()}.tmp"
+        with aside.open("w") as file:
+            file.write(json.dumps(plain(content), indent=1))
+            file.flush()
+            os.fsync(file.fileno())
+        aside.replace(self.folder / f"{name}.json")
+
+    def read(self, name: str) -> dict[str, Any]:
+        """The content of ``name``.json; empty if there is none or it cannot be read."""
+        try:
+            return json.loads((self.folder / f"{name}.json").read_text())
+        except (OSError, ValueError):
+            return {}
+
+    def metric(self, name: str, value: Any, step: int, time: str | None = None) -> None:
+        """Append one value; it is with the kernel when this returns.
+
+        Raises:
+            UserError: if ``value`` is no number.
+        """
+        entry = {"name": name, "step": int(step), "value": number(name, value), "time": time or now()}
+        with self._writing:
+            if self._metrics is None:
+                self._cut_torn_line()
+                flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+                self._metrics = os.open(self.folder / "metrics.jsonl", flags, 0o644)
+            os.write(self._metrics, (json.dumps(entry) + "\n").encode())
+
+    def metrics(self, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
+        """The values from byte ``offset`` of ``metrics.jsonl`` on, and where the next ones will start."""
+        entries = []
+        try:
+            with (self.folder / "metrics.jsonl").open("rb") as file:
+                file.seek(offset)
+                for line in file:
+                    if not line.endswith(b"\n"):
+                        break  # it is being written, or its writer died
+                    offset += len(line)
+                    entries.append(json.loads(line))
+        except FileNotFoundError:
+            pass
+        return entries, offset
+
+    def forget_after(self, step: int) -> None:
+        """Remove the values of later steps: a resumed run makes them again."""
+        entries, _ = self.metrics()
+        kept = [json.dumps(entry) + "\n" for entry in entries if entry["step"] <= step]
+        aside = self.folder / ".metrics.jsonl.tmp"
+        aside.write_text("".join(kept))
+        aside.replace(self.folder / "metrics.jsonl")
+
+    def print(self, text: str) -> None:
+        """Append to ``output.txt`` what was printed."""
+        with self._writing:
+            if self._output is None:
+                self._output = _Output(self.folder / "output.txt")
+            self._output.write(text)
+
+    def output(self) -> str:
+        """All that was printed."""
+        try:
+            return (self.folder / "output.txt").read_text(errors="replace")
+        except FileNotFoundError:
+            return ""
+
+    def keep(self, path: Path, name: str | None = None) -> str:
+        """Copy ``path`` to the run's artifacts as ``name``, or to the files that all runs share; its MD5."""
+        md5 = digest(path)
+        target = self.files / md5 if name is None else self.folder / "artifacts" / name
+        if name is None and target.exists():
+            return md5
+        target.parent.mkdir(parents=True, exist_ok=True)
+        aside = target.with_name(f".{target.name}.{os.getpid()}.{threading.get_ident()}.tmp")
+        shutil.copyfile(path, aside)
+        aside.replace(target)
+        return md5
+
+    def _cut_torn_line(self) -> None:
+        """Remove a last line that its writer did not live to end."""
+        _, end = self.metrics()
+        path = self.folder / "metrics.jsonl"
+        if path.exists() and path.stat().st_size > end:
+            os.truncate(path, end)
+
+
+class _Output:
+    """A file that takes text as a terminal does: after a carriage return the line begins anew."""
+
+    def __init__(self, path: Path):
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        self._end = self._line = os.lseek(self._file, 0, os.SEEK_END)
+        self._returned = False
+
+    def write(self, text: str) -> None:
+        start, piece = self._end, bytearray()
+        for token in re.split(rb"([\r\n])", text.encode(errors="replace")):
+            if token == b"\n":
+                piece += token
+                self._line = start + len(piece)
+                self._returned = False
+            elif token == b"\r":
+                self._returned = True
+            elif token:
+                if self._returned:
+                    start, piece = min(start, self._line), piece[: max(0, self._line - start)]
+                    self._returned = False
+                piece += token
+        os.pwrite(self._file, piece, start)
+        if start + len(piece) < self._end:
+            os.ftruncate(self._file, start + len(piece))
+        self._end = start + len(piece)
+
+    def close(self) -> None:
+        os.close(self._file)
+
+
+def journals(runs_dir: Path) -> Iterator[Journal]:
+    """All runs of ``runs_dir``, those with numbers first and in their order."""
+    folders = [path.parent for path in runs_dir.glob("*/run.json") if not path.parent.name.startswith(".")]
+    for folder in sorted(folders, key=lambda path: (not path.name.isdigit(), len(path.name), path.name)):
+        yield Journal(folder)
+
+
+def numbers(runs_dir: Path) -> list[int]:
+    """The numbers that folders of ``runs_dir`` have for names."""
+    return [int(path.name) for path in runs_dir.glob("[0-9]*") if path.name.isdigit()]
+
+
+def mark_dead(journal: Journal) -> bool:
+    """If the run ``journal`` says it is running and no process holds it, write that it died; whether it was so."""
+    if journal.read("state").get("status") != RUNNING or not journal.take():
+        return False
+    try:
+        state = journal.read("state")
+        if state.get("status") != RUNNING:  # it ended in this moment
+            return False
+        state["info"] = {**state.get("info", {}), "died": "its process ended without a word; found at the next look"}
+        journal.write("state", {**state, "status": DIED, "stop_time": state.get("heartbeat")})
+        return True
+    finally:
+        journal.close()
+
+
+def now() -> str:
+    """This moment, UTC, in ISO 8601."""
+    return datetime.now(timezone.utc).replace(tzinfo=None).isoformat()
+
+
+def digest(path: Path) -> str:
+    """MD5 of a file, by which Sacred knows files too."""
+    md5 = hashlib.md5(usedforsecurity=False)
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            md5.update(block)
+    return md5.hexdigest()
+
+
+def number(name: str, value: Any) -> float | int:
+    """``value`` as a plain number, whatever kind of number or array of one number it is.
+
+    Raises:
+        UserError: if it is none.
+    """
+    try:
+        if hasattr(value, "asscalar"):  # MXNet's arrays
+            value = value.asscalar()
+        if hasattr(value, "item"):  # NumPy's
+            value = value.item()
+        if not isinstance(value, str):
+            return int(value) if isinstance(value, bool | int) else float(value)
+    except (TypeError, ValueError):
+        pass
+    raise UserError(f"metric {name}: {value!r} is not one number; log each of its numbers under its own name")
+
+
+def plain(value: Any) -> Any:
+    """``value`` in what JSON has: a NumPy number becomes a number, an array a list, anything strange its text."""
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set):
+        return [plain(item) for item in value]
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if hasattr(value, "asnumpy"):
+        value = value.asnumpy()
+    if hasattr(value, "tolist"):  # NumPy's numbers and arrays
+        return value.tolist()
+    return str(value)
