@@ -1,6 +1,7 @@
-"""``python -m experiments list | show NAME | prepare DATASET``."""
+"""``python -m experiments COMMAND``: the experiments there are, their data, and the record of runs."""
 
 import argparse
+import shutil
 import sys
 from pathlib import Path
 
@@ -19,22 +20,54 @@ def main(arguments: list[str]) -> int:
     prepare = commands.add_parser("prepare", help="bring a dataset into data_root")
     prepare.add_argument("dataset")
     prepare.add_argument("--data-root", type=Path, default=ROOT / "data")
+    runs = commands.add_parser("runs", help="the runs there are, and how each ended")
+    compare = commands.add_parser("compare", help="what differs between runs: configuration, results, curves")
+    compare.add_argument("run", nargs="+")
+    delete = commands.add_parser("delete", help="remove runs: record, curves, files")
+    delete.add_argument("run", nargs="+")
+    sync = commands.add_parser("sync", help="bring runs to the store that was away when they ended")
+    again = commands.add_parser("rerun", help="a run's configuration once more, and what came out differently")
+    again.add_argument("run")
+    again.add_argument("--data-root", help="where the data are today, if not where the run had them")
+    for command in (runs, compare, delete, sync, again):
+        command.add_argument("--runs-dir", type=Path, default=ROOT / "runs", help="(%(default)s)")
+    for command in (delete, sync):
+        command.add_argument("--mongo", help="the store's address, mongodb://HOST:PORT/DATABASE, if it has moved")
     given = parser.parse_args(arguments)
     try:
         if given.command == "list":
             print(_list())
         elif given.command == "show":
             print(_show(given.name))
-        else:
+        elif given.command == "prepare":
             from experiments import prepare as preparation
 
             preparation.prepare(given.dataset, given.data_root)
+        else:
+            return _of_runs(given)
     except (UserError, DataError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("interrupted; the same command goes on where it stopped", file=sys.stderr)
         return 130
+    return 0
+
+
+def _of_runs(given: argparse.Namespace) -> int:
+    from experiments import rerun, run_table, sync
+
+    width = shutil.get_terminal_size().columns
+    if given.command == "runs":
+        print(run_table.runs(given.runs_dir, width))
+    elif given.command == "compare":
+        print(run_table.compare(given.runs_dir, given.run, width))
+    elif given.command == "delete":
+        print(run_table.delete(given.runs_dir, given.run, given.mongo))
+    elif given.command == "sync":
+        print("\n".join(sync.everything(given.runs_dir, given.mongo)) or "every run is where it belongs")
+    else:
+        return rerun.rerun(given.run, given.runs_dir, given.data_root)
     return 0
 
 

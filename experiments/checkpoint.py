@@ -22,7 +22,7 @@ class Checkpoints:
         seconds: after which another checkpoint is due within an epoch.
     """
 
-    def __init__(self, folder: Path, model: gluon.Block, seconds: float):
+    def __init__(self, folder: Path, model: gluon.Block, seconds: float = 300.0):
         self.folder = folder
         self.model = model
         self.seconds = seconds

@@ -175,7 +175,10 @@ def _resumed(updates: Mapping[str, Any]) -> dict[str, Any]:
     done = _read(folder / "checkpoints" / "last" / "progress.json").get("epoch", 0)
     epochs = updates.get("epochs", config["epochs"])
     if epochs < done or (epochs == done and _read(folder / "state.json").get("status") == "COMPLETED"):
-        raise UserError(f"resume={updates['resume']}: it has done {done} epochs; name more of them by epochs=")
+        run_id = updates["resume"]
+        raise UserError(
+            f"resume={run_id}: it has done {done} epochs; give it more by epochs=, or evaluate it by weights={run_id}"
+        )
     return config
 
 
@@ -193,6 +196,8 @@ def _of_run(run_id: int, updates: Mapping[str, Any]) -> dict[str, Any]:
     config = _read(path)
     if "runtime" not in config:
         raise UserError(f"run {run_id}: no configuration in {path}; it ended before it began")
+    if config["experiment"].endswith((".yaml", ".yml")) and not Path(config["experiment"]).is_file():
+        config["experiment"] = str(path.with_name("entry.yaml"))  # as it was; the user's own has moved
     own = {key: config[key] for key in ("smoke", "seed", *(("weights",) if "resume" in updates else ()))}
     config.update({**REQUEST, **own, "runtime": dict(RUNTIME)})
     return _checked(updates, config, where=f"run {run_id}")

@@ -5,6 +5,7 @@ file               holds
 =================  =====================================================================================
 ``run.json``       what the run is: id, command, start, host, git commit, packages, sources
 ``config.json``    the resolved configuration
+``entry.yaml``     the experiment's entry, includes resolved
 ``state.json``     where it stands: status, heartbeat, end, result, notes, artifacts; written anew each time
 ``metrics.jsonl``  a line a value: ``{"name": ..., "step": ..., "value": ..., "time": ...}``
 ``output.txt``     what it printed; of a progress bar, its last state
@@ -17,11 +18,11 @@ file               holds
 ``runs/files/`` holds what runs share: their sources and resources, each content once, named by its MD5.
 """
 
+import contextlib
 import fcntl
 import hashlib
 import json
 import os
-import re
 import shutil
 import threading
 from collections.abc import Iterable, Iterator, Mapping
@@ -30,6 +31,8 @@ from pathlib import Path
 from typing import Any
 
 from experiments.errors import UserError
+from experiments.output_file import OutputFile
+from experiments.plain import number, plain
 
 RUNNING, COMPLETED, FAILED, INTERRUPTED, QUEUED = "RUNNING", "COMPLETED", "FAILED", "INTERRUPTED", "QUEUED"
 DIED = "PROBABLY_DEAD"  # the word that Omniboard has for it, and filters by
@@ -46,7 +49,7 @@ class Journal:
         self.folder = folder
         self._lock: int | None = None
         self._metrics: int | None = None
-        self._output: _Output | None = None
+        self._output: OutputFile | None = None
         self._writing = threading.Lock()
 
     @classmethod
@@ -151,7 +154,8 @@ class Journal:
                     if not line.endswith(b"\n"):
                         break  # it is being written, or its writer died
                     offset += len(line)
-                    entries.append(json.loads(line))
+                    with contextlib.suppress(ValueError):  # somebody's disk, or editor, was there
+                        entries.append(json.loads(line))
         except FileNotFoundError:
             pass
         return entries, offset
@@ -168,7 +172,7 @@ class Journal:
         """Append to ``output.txt`` what was printed."""
         with self._writing:
             if self._output is None:
-                self._output = _Output(self.folder / "output.txt")
+                self._output = OutputFile(self.folder / "output.txt")
             self._output.write(text)
 
     def output(self) -> str:
@@ -198,37 +202,6 @@ class Journal:
             os.truncate(path, end)
 
 
-class _Output:
-    """A file that takes text as a terminal does: after a carriage return the line begins anew."""
-
-    def __init__(self, path: Path):
-        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        self._end = self._line = os.lseek(self._file, 0, os.SEEK_END)
-        self._returned = False
-
-    def write(self, text: str) -> None:
-        start, piece = self._end, bytearray()
-        for token in re.split(rb"([\r\n])", text.encode(errors="replace")):
-            if token == b"\n":
-                piece += token
-                self._line = start + len(piece)
-                self._returned = False
-            elif token == b"\r":
-                self._returned = True
-            elif token:
-                if self._returned:
-                    start, piece = min(start, self._line), piece[: max(0, self._line - start)]
-                    self._returned = False
-                piece += token
-        os.pwrite(self._file, piece, start)
-        if start + len(piece) < self._end:
-            os.ftruncate(self._file, start + len(piece))
-        self._end = start + len(piece)
-
-    def close(self) -> None:
-        os.close(self._file)
-
-
 def journals(runs_dir: Path) -> Iterator[Journal]:
     """All runs of ``runs_dir``, those with numbers first and in their order."""
     folders = [path.parent for path in runs_dir.glob("*/run.json") if not path.parent.name.startswith(".")]
@@ -249,8 +222,8 @@ def mark_dead(journal: Journal) -> bool:
         state = journal.read("state")
         if state.get("status") != RUNNING:  # it ended in this moment
             return False
-        state["info"] = {**state.get("info", {}), "died": "its process ended without a word; found at the next look"}
-        journal.write("state", {**state, "status": DIED, "stop_time": state.get("heartbeat")})
+        word = f"its process ended without a word; found at {now()}"
+        journal.write("state", {**state, "status": DIED, "died": word, "stop_time": state.get("heartbeat")})
         return True
     finally:
         journal.close()
@@ -268,38 +241,3 @@ def digest(path: Path) -> str:
         while block := file.read(1 << 20):
             md5.update(block)
     return md5.hexdigest()
-
-
-def number(name: str, value: Any) -> float | int:
-    """``value`` as a plain number, whatever kind of number or array of one number it is.
-
-    Raises:
-        UserError: if it is none.
-    """
-    try:
-        if hasattr(value, "asscalar"):  # MXNet's arrays
-            value = value.asscalar()
-        if hasattr(value, "item"):  # NumPy's
-            value = value.item()
-        if not isinstance(value, str):
-            return int(value) if isinstance(value, bool | int) else float(value)
-    except (TypeError, ValueError):
-        pass
-    raise UserError(f"metric {name}: {value!r} is not one number; log each of its numbers under its own name")
-
-
-def plain(value: Any) -> Any:
-    """``value`` in what JSON has: a NumPy number becomes a number, an array a list, anything strange its text."""
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
-    if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple | set):
-        return [plain(item) for item in value]
-    if isinstance(value, datetime):
-        return value.isoformat()
-    if hasattr(value, "asnumpy"):
-        value = value.asnumpy()
-    if hasattr(value, "tolist"):  # NumPy's numbers and arrays
-        return value.tolist()
-    return str(value)

@@ -44,7 +44,7 @@ class Mirror:
         self._run = journal.read("run")
         self._curves: dict[str, _Curve] = {}
         self._offset = 0
-        self._files: dict[str, ObjectId] = {}  # what is known to be there
+        self._files: set[ObjectId] = set()  # what is known to be there
         self._sources: list[list[Any]] | None = None
 
     def reserve(self) -> None:
@@ -83,7 +83,8 @@ class Mirror:
         for name, whole in (("output.txt", "output_cut" in output), ("metrics.jsonl", self._thinned())):
             if whole and state.get("stop_time"):
                 artifacts.setdefault(name, None)
-        info = {**state.get("info", {}), "metrics": [curve.reference for curve in self._curves.values()]}
+        totals = {name: state[name] for name in ("peak_memory_bytes", "wall_seconds", "died") if name in state}
+        info = {**state.get("info", {}), **totals, "metrics": [curve.reference for curve in self._curves.values()]}
         fields = {
             **self._static(),
             "journal": self._run["uuid"],
@@ -151,10 +152,9 @@ class Mirror:
 
     def _file(self, path: Path, filename: str, md5: str, owner: str = "") -> ObjectId:
         """The GridFS id of ``path``, brought there if it is not yet."""
-        key = f"{owner} {filename} {md5}"
-        if key in self._files:
-            return self._files[key]
-        file_id, fs = _object_id(key), gridfs.GridFS(self.database)
+        file_id, fs = _file_id(filename, md5, owner), gridfs.GridFS(self.database)
+        if file_id in self._files:
+            return file_id
         if not fs.exists(file_id):
             fs.delete(file_id)  # the chunks of somebody who did not end
             try:
@@ -163,7 +163,7 @@ class Mirror:
             except (FileExists, DuplicateKeyError):
                 if not fs.exists(file_id):  # another process brings the same file in this moment
                     raise
-        self._files[key] = file_id
+        self._files.add(file_id)
         return file_id
 
 
@@ -212,8 +212,12 @@ class _Curve:
 
 
 def delete(database: Database, run_id: int | str) -> bool:
-    """Remove a run with its curves and artifacts, and the sources that no other run has; whether it was there."""
-    run = database["runs"].find_one({"_id": run_id}, {"artifacts": 1, "experiment.sources": 1})
+    """Remove a run with its curves and artifacts, and the sources and resources that no other run has.
+
+    Returns:
+        Whether it was there.
+    """
+    run = database["runs"].find_one({"_id": run_id})
     if run is None:
         return False
     fs = gridfs.GridFS(database)
@@ -221,21 +225,28 @@ def delete(database: Database, run_id: int | str) -> bool:
         fs.delete(artifact["file_id"])
     database["metrics"].delete_many({"run_id": run_id})
     database["runs"].delete_one({"_id": run_id})
-    others = {
-        file_id for other in database["runs"].find({}, {"experiment.sources": 1}) for file_id in _source_ids(other)
-    }
-    for file_id in _source_ids(run) - others:
+    others = {file_id for other in database["runs"].find({}, _SHARED) for file_id in _shared_ids(other)}
+    for file_id in _shared_ids(run) - others:
         fs.delete(file_id)
     return True
 
 
-def _source_ids(run: Mapping[str, Any]) -> set[ObjectId]:
-    return {file_id for _, file_id in run.get("experiment", {}).get("sources", [])}
+_SHARED = {"experiment.sources": 1, "resources": 1}
+
+
+def _shared_ids(run: Mapping[str, Any]) -> set[ObjectId]:
+    """What a run has in GridFS that other runs may have too."""
+    sources = {file_id for _, file_id in run.get("experiment", {}).get("sources", [])}
+    return sources | {_file_id(path, md5) for path, md5 in run.get("resources", [])}
 
 
 def taken_numbers(database: Database) -> list[int]:
     """The numbers that runs in ``database`` have."""
     return [int(run["_id"]) for run in database["runs"].find({"_id": {"$type": "number"}}, {"_id": 1})]
+
+
+def _file_id(filename: str, md5: str, owner: str = "") -> ObjectId:
+    return _object_id(f"{owner} {filename} {md5}")
 
 
 def _object_id(key: str) -> ObjectId:

@@ -55,10 +55,29 @@ class VideoExperiment(Experiment):
             print(f"\nterminated{_way_on()}", file=sys.stderr)
             sys.exit(143)
 
+    def run_commandline(self, argv=None):
+        """As Sacred's, but for ``-m``, which would add Sacred's own observer beside ours."""
+        return super().run_commandline(_store_in_configuration(list(sys.argv if argv is None else argv)))
+
     def _create_run(self, *args, **kwargs):
         run = super()._create_run(*args, **kwargs)
         run._metrics = Metrics(run_log)
         return run
+
+
+def _store_in_configuration(words: list[str]) -> list[str]:
+    """``-m ADDRESS`` as ``runtime.mongo=ADDRESS``."""
+    options = words[: words.index("with")] if "with" in words else words
+    for place, word in enumerate(options):
+        if word in ("-m", "--mongo_db") and place + 1 < len(options):
+            address, length = words[place + 1], 2
+        elif word.startswith(("-m", "--mongo_db=")):
+            address, length = word.removeprefix("--mongo_db=").removeprefix("-m"), 1
+        else:
+            continue
+        del words[place : place + length]
+        return [*words, *([] if "with" in words else ["with"]), f"runtime.mongo={address}"]
+    return words
 
 
 def _way_on() -> str:
@@ -109,6 +128,7 @@ def _observed(config, run, command):
     elif run_log.folder is None:
         folder.mkdir(parents=True)
         Journal(folder).write("config", config)
+    (folder / "entry.yaml").write_text(entry.text)
     run.info["entry"] = entry.text
     if command == "train":
         run.info["checkpoint"] = str(folder / "checkpoints" / "last")

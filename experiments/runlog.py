@@ -7,25 +7,22 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from pymongo.database import Database
-from pymongo.errors import PyMongoError
 from sacred.metrics_logger import MetricsLogger
 from sacred.observers import RunObserver
 from sacred.utils import SacredInterrupt
-from tqdm import tqdm
 
-from experiments import configuration, journal, runstore, surroundings, sync
+from experiments import configuration, journal, surroundings
+from experiments.copier import Copier
 from experiments.errors import UserError
 from experiments.journal import Journal
-from experiments.mirror import Mirror, TakenError, taken_numbers
-
-COPY_SECONDS = 5.0  # between copies of the journal to the store
+from experiments.plain import number
+from experiments.tee import printed_to
 
 
 class Terminated(SacredInterrupt):
@@ -51,7 +48,7 @@ class RunLog(RunObserver):
         self._journal: Journal | None = None
         self._state: dict[str, Any] = {}
         self._writing = threading.Lock()
-        self._copier: _Copier | None = None
+        self._copier: Copier | None = None
         self._undo = ExitStack()  # what the end of the run puts back: signals, streams
         self._started = 0.0
         self.direct = False  # whether metrics come one by one, see `Metrics`
@@ -68,7 +65,7 @@ class RunLog(RunObserver):
     def started_event(self, ex_info, command, host_info, start_time, config, meta_info, _id):  # noqa: D102
         self._begin(ex_info, command, host_info, start_time, config, meta_info, _id, journal.RUNNING)
         assert self._journal is not None
-        self._undo.enter_context(_printed_to(self._journal.print))
+        self._undo.enter_context(printed_to(self._journal.print))
         self._undo.enter_context(_raised_by_sigterm())
         return self._journal.run_id
 
@@ -124,7 +121,7 @@ class RunLog(RunObserver):
         runs_dir = runs_dir or configuration.runs_dir(config)
         mongo = mongo or config.get("runtime", {}).get("mongo")
         self._started = time.monotonic()
-        copier = _Copier(runs_dir, mongo)
+        copier = Copier(runs_dir, mongo)
         self.command = command
         resumed = config.get("resume")
         if resumed is not None:
@@ -134,7 +131,7 @@ class RunLog(RunObserver):
             if not self._journal.take():
                 raise UserError(f"resume={resumed}: that run is still running")
             self._state = {**self._journal.read("state"), "stop_time": None, "fail_trace": None}
-            self._state.get("info", {}).pop("died", None)
+            self._state.pop("died", None)
             self._state["parts"] = [*self._state.get("parts", []), str(start_time)]
             self._journal.write("config", {**config, "resume": None})
             self._journal.forget_after(_last_step(self._journal.folder))
@@ -161,10 +158,9 @@ class RunLog(RunObserver):
         if self._journal is None or self._copier is None:
             return
         self._undo.close()
-        info = self._state["info"]
-        info["peak_memory_bytes"] = max(info.get("peak_memory_bytes", 0), surroundings.peak_memory_bytes())
-        info["wall_seconds"] = info.get("wall_seconds", 0) + time.monotonic() - self._started
-        self._note({**changes, "info": info})
+        peak = max(self._state.get("peak_memory_bytes", 0), surroundings.peak_memory_bytes())
+        wall = self._state.get("wall_seconds", 0) + time.monotonic() - self._started
+        self._note({**changes, "peak_memory_bytes": peak, "wall_seconds": wall})
         self._copier.end()
         self._journal.close()
         self._journal = None
@@ -215,155 +211,16 @@ class Metrics(MetricsLogger):
         log.direct = True
 
     def log_scalar_metric(self, metric_name: str, value: Any, step: int | None = None) -> None:  # noqa: D102
-        value = journal.number(metric_name, value)
+        value = number(metric_name, value)
         super().log_scalar_metric(metric_name, value, step)
         self._log.metric(metric_name, value, self._metric_step_counter[metric_name])
 
 
-class _Copier(threading.Thread):
-    """Brings a journal's news to the store, in a thread of its own: training waits for nobody."""
-
-    def __init__(self, runs_dir: Path, mongo: str | None) -> None:
-        super().__init__(name="runlog", daemon=True)
-        named = runstore.named_store(mongo)  # a wrong address is a mistake, and ends the run before it begins
-        self.address = named.redacted if named else runstore.EMBEDDED
-        self.reached = False
-        self._runs_dir = runs_dir
-        self._mongo = mongo
-        self._database: Database | None = None
-        self._open = ExitStack()
-        self._mirror: Mirror | None = None
-        self._journal: Journal | None = None
-        self._ended = threading.Event()
-        self._told = False
-
-    def reserve(self, run_id: int | str | None, write: Callable[[Journal], None]) -> Journal:
-        """A new run's journal under an id that nobody else has, here or in the store."""
-        taken: list[int] = []
-        while True:
-            database = self._connect()
-            if database is not None:
-                with contextlib.suppress(PyMongoError):
-                    taken += taken_numbers(database)
-            new = Journal.create(self._runs_dir, run_id, taken)
-            write(new)
-            try:
-                if database is not None:
-                    Mirror(new, database).reserve()
-            except TakenError:
-                sync.remove(new)
-                if run_id is not None:
-                    raise UserError(f"run {run_id}: {self.address} has one already; choose another id") from None
-                continue
-            except PyMongoError as error:
-                self._lost(error)
-            return new
-
-    def start_copying(self, own: Journal) -> None:
-        self._journal = own
-        self.start()
-
-    def run(self) -> None:
-        self._copy()
-        if self._database is not None:
-            try:
-                sync.bring_over(self._runs_dir, self.address, self._database)
-            except (PyMongoError, UserError) as error:
-                self._lost(error)
-        while not self._ended.wait(COPY_SECONDS):
-            self._copy()
-
-    def end(self) -> None:
-        """Copy the rest, and let go of the store."""
-        self._ended.set()
-        self.join()
-        if self._copy() and self._journal is not None:
-            sync.mark_stored(self._journal, self.address)
-        self._open.close()
-
-    def _copy(self) -> bool:
-        database = self._connect()
-        if database is None or self._journal is None:
-            return False
-        try:
-            if self._mirror is None:
-                self._mirror = Mirror(self._journal, database)
-            self._mirror.update()
-            self.reached = True
-            return True
-        except TakenError:
-            self._say(
-                f"{self.address} has another run {self._journal.run_id}; this one gets a new number when it has ended"
-            )
-        except (PyMongoError, UserError, OSError) as error:
-            self._lost(error)
-        return False
-
-    def _connect(self) -> Database | None:
-        if self._database is None:
-            try:
-                store = self._open.enter_context(runstore.open_store(self._mongo, self._runs_dir))
-                client = self._open.enter_context(store.client())
-                self._database = client[store.database]
-                self.reached = True
-            except (UserError, PyMongoError) as error:
-                self._lost(error)
-        return self._database
-
-    def _lost(self, error: Exception) -> None:
-        self.reached = False
-        self._database = self._mirror = None
-        with contextlib.suppress(Exception):
-            self._open.close()
-        self._open = ExitStack()
-        self._say(str(error).partition(", Timeout:")[0])
-
-    def _say(self, reason: str) -> None:
-        if not self._told:
-            self._told = True
-            where = self._journal.folder if self._journal else self._runs_dir
-            tqdm.write(
-                f"run log: {reason}\nrun log: the run goes on, its record is kept in {where}; "
-                "the store gets it when it is back, or by `python -m experiments sync`",
-                file=sys.stderr,
-            )
-
-
-class _Tee:
-    """A stream that tells somebody else what is written to it."""
-
-    def __init__(self, stream: Any, listener: Callable[[str], None]):
-        self._stream = stream
-        self._listener = listener
-
-    def write(self, text: str) -> int:
-        written = self._stream.write(text)
-        self._listener(text)
-        return written
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)
-
-
 @contextlib.contextmanager
-def _printed_to(listener: Callable[[str], None]):
-    """Whatever Python prints within the block goes to ``listener`` as well."""
-    tees = {name: _Tee(getattr(sys, name), listener) for name in ("stdout", "stderr")}
-    for name, tee in tees.items():
-        setattr(sys, name, tee)
-    try:
-        yield
-    finally:
-        for name, tee in tees.items():
-            if getattr(sys, name) is tee:  # Sacred may have put back its own already
-                setattr(sys, name, tee._stream)
-
-
-@contextlib.contextmanager
-def _raised_by_sigterm():
+def _raised_by_sigterm() -> Iterator[None]:
     """Within the block SIGTERM ends the run as Ctrl-C does, recorded and in order."""
 
-    def terminate(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
+    def terminate(signal_number: int, frame: FrameType | None) -> None:  # noqa: ARG001
         raise Terminated
 
     if threading.current_thread() is not threading.main_thread():

@@ -22,7 +22,7 @@ from experiments.errors import UserError
 from experiments.store_keeper import SECANTUSD, StoreFolder, try_lock
 
 DATABASE = "sacred"
-EMBEDDED = "embedded store"  # in place of an address
+EMBEDDED = "the embedded store"  # in place of an address
 IDLE_SECONDS = 60.0
 ANSWER_SECONDS = 3.0
 

@@ -34,11 +34,11 @@ def git(root: Path = ROOT) -> tuple[dict[str, Any], str]:
 
 def packages() -> dict[str, str]:
     """Name and version of everything installed beside us."""
-    found = {}
-    for distribution in importlib.metadata.distributions():
-        name = distribution.metadata["Name"]
-        if name:
-            found[name.lower()] = distribution.version
+    own = [place for place in sys.path if "_vendor" not in place]  # setuptools brings copies for itself alone
+    found: dict[str, str] = {}
+    for distribution in importlib.metadata.distributions(path=own):
+        found.setdefault((distribution.metadata["Name"] or "").lower(), distribution.version)
+    found.pop("", None)
     return dict(sorted(found.items()))
 
 

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from pymongo.database import Database
@@ -52,16 +53,23 @@ def everything(runs_dir: Path, mongo: str | None = None) -> list[str]:
     lines = []
     addresses = {own.read("run").get("store", "") for own in journal.journals(runs_dir)}
     for address in sorted(addresses):
-        named = runstore.named_store(mongo)
-        if address == runstore.EMBEDDED:
-            opened = runstore.open_store(None, runs_dir, ignore_environment=True)
-        elif named is not None and named.redacted == address:
-            opened = runstore.open_store(mongo, runs_dir)
-        else:
-            opened = runstore.open_store(address, runs_dir)
-        with opened as store, store.client() as client:
+        with open_recorded(address, runs_dir, mongo) as store, store.client() as client:
             lines += bring_over(runs_dir, address, client[store.database])
     return lines
+
+
+def open_recorded(address: str, runs_dir: Path, mongo: str | None) -> AbstractContextManager[runstore.Store]:
+    """The store that runs have written down as ``address``.
+
+    Args:
+        address: without login and options, as runs record it.
+        runs_dir: the folder of these runs.
+        mongo: the full address, where the recorded one is not enough; the environment's is looked at too.
+    """
+    if address == runstore.EMBEDDED:
+        return runstore.open_store(None, runs_dir, ignore_environment=True)
+    named = runstore.named_store(mongo)
+    return runstore.open_store(mongo if named and named.redacted == address else address, runs_dir)
 
 
 def mark_stored(own: Journal, address: str) -> None:

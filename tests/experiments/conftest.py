@@ -1,11 +1,17 @@
 import os
 import signal
+import socket
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from pymongo import MongoClient
+from pymongo.database import Database
+
+from experiments.store_keeper import SECANTUSD
 
 
 class Machine:
@@ -56,3 +62,48 @@ def runs_dir(tmp_path, monkeypatch) -> Iterator[Path]:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
     Machine.wait_until(lambda: not Machine.processes(tmp_path))
+
+
+class Server:
+    """A MongoDB-compatible server at a fixed address, as a team would have one; started and stopped by the test."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.address = f"mongodb://127.0.0.1:{self.port}/sacred"
+        self.process: subprocess.Popen | None = None
+
+    def start(self) -> None:
+        (self.folder / "data").mkdir(parents=True, exist_ok=True)
+        (self.folder / "empty.toml").touch()
+        # fmt: off
+        command = [
+            str(SECANTUSD.with_name("python")), "-I", str(SECANTUSD), "--config", str(self.folder / "empty.toml"),
+            "--standalone", "--sync-on-commit", "--host", "127.0.0.1", "--port", str(self.port),
+            "--storage-path", str(self.folder / "data"),
+        ]
+        # fmt: on
+        with (self.folder / "log").open("ab") as log:
+            self.process = subprocess.Popen(command, stdout=log, stderr=log)
+        Machine.wait_until(lambda: bool(Machine.listening_addresses(self.port)))
+
+    def kill(self) -> None:
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+            self.process = None
+
+    def database(self) -> Database:
+        return MongoClient(self.address, serverSelectionTimeoutMS=5000)["sacred"]
+
+
+@pytest.fixture
+def server(tmp_path) -> Iterator[Server]:
+    if not SECANTUSD.exists():
+        pytest.skip("no embedded run store here; `make setup` installs it")
+    own = Server(tmp_path / "server")
+    own.start()
+    yield own
+    own.kill()

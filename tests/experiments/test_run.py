@@ -55,7 +55,7 @@ def smoke_losses(place, *words):
 def test_train_then_evaluate(place):
     """The whole way: train, read the summary, evaluate by the run's id, find the record in the store."""
     trained = run(place, "with", "smoke", "seed=1")
-    run_id = int(re.search(r"run +(\d+), recorded in \S+/runs/store", trained.stdout)[1])
+    run_id = int(re.search(r"run +(\d+), recorded in \S+ and the embedded store", trained.stdout)[1])
     for title in ("Hit@1", "PERR", "GAP@20", "mAP", "checkpoint", "-m experiments.board"):
         assert title in trained.stdout
     measured = re.findall(r"(Hit@1|PERR|GAP@20|mAP) +([\d.]+) %", trained.stdout)
@@ -98,7 +98,7 @@ def test_resume_ends_where_an_undisturbed_run_does(place):
     assert (place / "runs" / str(run_id) / "checkpoints" / "last" / "net.params").read_bytes() == whole
     assert not (place / "runs" / str(run_id + 1)).exists()
     refused = run(place, "evaluate", "with", f"resume={run_id}", check=False)
-    assert "use weights=" in refused.stderr
+    assert f"evaluate it by weights={run_id}" in refused.stderr
 
     from experiments.runstore import open_store
 
@@ -144,7 +144,7 @@ def test_an_entry_and_a_model_of_the_users_own(place, tmp_path):
         (["evaluate", "with", "smoke", "resume=1"], "resume"),
         (["-u", "with", "smoke", "optimizer=adamm"], "adamm"),
         (["-u", "with", "smoke", "loss=sigmoid_cross_entropy", "epochs=0"], "epochs=0"),
-        (["with", "smoke", "runtime.mongo=mongodb://127.0.0.1:9/sacred"], "127.0.0.1:9"),
+        (["with", "smoke", "runtime.mongo=http://127.0.0.1/sacred"], "not of the form mongodb://host:port/database"),
     ],
 )
 def test_a_users_mistake_is_one_line_and_no_traceback(place, words, message):
