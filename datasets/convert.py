@@ -5,26 +5,21 @@ interrupted. docs/data_format.md describes data of your own.
 """
 
 import argparse
-import csv
-import fcntl
-import multiprocessing
+import hashlib
 import os
 import re
-import shutil
 import sys
-from collections.abc import Iterator
-from concurrent.futures import Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
-from tqdm import tqdm
-
-from datasets import hdf5, layout, shard_maker, sources
+from datasets import command, hdf5, layout, output_folder, shard_pool, sources
 from datasets.errors import DataError
-from datasets.shard_maker import BadRecord, Progress, Task
+from datasets.layout import NoVideoError
+from datasets.record import BadRecord
+from datasets.shard_maker import Task
+from datasets.sources import Span
 
+GOES_ON = "the same command goes on where it stopped"
 SHARD_MIB = 400  # a process holds one data file in memory while it makes it; a YouTube-8M source has 80 to 270
 SPLITS = {"train": "train", "valid": "validate", "test": "test"}  # how a source's name begins: its split
 
@@ -37,6 +32,7 @@ class Options:
         split: name of the split.
         modalities, num_classes, single_label, value_range: see ``layout.find``.
         skip_bad: leave out records that cannot be used, and list them.
+        replace: remove what another conversion made of this split; otherwise that is an error.
         workers: processes, all cores by default.
         shard_mib: bytes of sources a data file, in MiB.
     """
@@ -47,6 +43,7 @@ class Options:
     single_label: bool = False
     value_range: tuple[float, float] | None = None
     skip_bad: bool = False
+    replace: bool = False
     workers: int | None = None
     shard_mib: int = SHARD_MIB
 
@@ -70,135 +67,56 @@ def convert(given: list[Path], out: Path, options: Options) -> Summary:
     """Make the data files ``<split>-NUMBER-of-TOTAL.h5`` in ``out``; those that are there already are kept.
 
     Raises:
-        DataError: if a source cannot be used, or at the first bad record unless ``options.skip_bad``.
+        DataError: if a source cannot be used, at the first bad record unless ``options.skip_bad``, if not one video
+            can be used, or if ``out`` has files of another conversion.
     """
     files = sources.files(given)
     split = _split(files, options)
+    report = output_folder.report_path(out, split)
     limit = options.shard_mib << 20
     spans = [span for path in files for span in sources.spans(path, limit)]
-    groups = sources.packed(spans, limit)
-    common = layout.find(
-        spans, options.modalities, options.num_classes, options.single_label, options.value_range, options.skip_bad
-    )
-    names = [f"{split}-{number:05d}-of-{len(groups):05d}.h5" for number in range(len(groups))]
-    _refuse_others(out, split, names)
-    with _workspace(out, split) as aside:
-        command = _command(split, common, options)
+    try:
+        common = layout.find(
+            spans, options.modalities, options.num_classes, options.single_label, options.value_range, options.skip_bad
+        )
+        videos, bad, total = _make(sources.packed(spans, limit), common, out, split, options)
+        if not videos:
+            raise NoVideoError(files[0], bad)
+    except NoVideoError as error:
+        if not error.bad:
+            raise
+        output_folder.write_report(report, error.bad)
+        raise DataError(f"{error}, see {report}") from error
+    output_folder.write_report(report, bad)
+    return Summary(videos, total, split, len(bad), report)
+
+
+def _make(
+    groups: list[list[Span]], common: layout.Layout, out: Path, split: str, options: Options
+) -> tuple[int, list[BadRecord], int]:
+    """Make a data file of each group; the number of videos, what was left out, and the number of files."""
+    command_line = _command(split, common, options)
+    described = [sources.description(group) for group in groups]
+    conversion = hashlib.sha256("\n".join([command_line, *described]).encode()).hexdigest()[:32]
+    names = [hdf5.shard_name(split, number, len(groups)) for number in range(len(groups))]
+    others = output_folder.of_others(out, split, names, conversion)
+    if others and not options.replace:
+        raise DataError(
+            f"{others[0]}: of another conversion, or its sources or options have changed; --replace removes split"
+            f" {split} from {out} and makes it anew, another --split or --out keeps it"
+        )
+    with output_folder.workspace(out, split) as aside:
+        for path in others:
+            path.unlink(missing_ok=True)
         tasks = [
-            Task(aside / name, group, common, command, options.skip_bad)
-            for name, group in zip(names, groups, strict=True)
+            Task(aside / name, group, common, command_line, source, conversion, options.skip_bad)
+            for name, group, source in zip(names, groups, described, strict=True)
         ]
-        videos, bad = _run(tasks, out, options.workers or len(os.sched_getaffinity(0)))
-    report = out / f"bad_records_{split}.csv"
-    _write_report(report, bad)
-    return Summary(videos, len(tasks), split, len(bad), report)
-
-
-def _run(tasks: list[Task], out: Path, workers: int) -> tuple[int, list[BadRecord]]:
-    """Make all files, and let each into ``out`` after those before it.
-
-    Only in this order can it be told which of two videos of one id is the second, whatever the processes' pace; and a
-    set of files that is complete is free of them.
-
-    Returns:
-        Number of videos, and what was left out.
-    """
-    made = [_is_made(out / task.path.name, task) for task in tasks]
-    context = multiprocessing.get_context("spawn")
-    progress = Progress(context)
-    pool = ProcessPoolExecutor(min(workers, len(tasks)), context, shard_maker.start_process, (progress,))
-    taken: set[str] = set()
-    bad: list[BadRecord] = []
-    try:
-        with _Bar(tasks, made, progress) as bar:
-            futures = [
-                None if done else pool.submit(shard_maker.make, task) for task, done in zip(tasks, made, strict=True)
-            ]
-            for task, future in zip(tasks, futures, strict=True):
-                path = out / task.path.name
-                ids, left_out = bar.wait_for(future) if future else (hdf5.read(path).ids, [])
-                twice = taken.intersection(ids)
-                if twice:
-                    future = pool.submit(shard_maker.make, replace(task, taken=frozenset(twice)))
-                    ids, left_out = bar.wait_for(future)
-                if future:
-                    task.path.replace(path)
-                taken.update(ids)
-                bad += left_out
-    except (BrokenProcessPool, MemoryError) as error:
-        raise DataError("a process ended for want of memory, or was killed; try fewer --workers") from error
-    finally:
-        progress.stopped.value = 1
-        pool.shutdown(cancel_futures=True)
-    return len(taken), bad
-
-
-class _Bar:
-    """A progress bar in bytes, with a count of videos."""
-
-    def __init__(self, tasks: list[Task], made: list[bool], progress: Progress):
-        sizes = [sum(span.size for span in task.spans) for task in tasks]
-        there = sum(size for size, done in zip(sizes, made, strict=True) if done)
-        self._progress = progress
-        self._bar = tqdm(total=sum(sizes), initial=there, unit="B", unit_scale=True, disable=None)
-        self._seen = 0
-
-    def __enter__(self) -> "_Bar":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.close()
-
-    def wait_for(self, future: Future) -> tuple[list[str], list[BadRecord]]:
-        """What ``future`` returns, with the bar moving until then."""
-        done = False
-        while not done:
-            done = bool(wait([future], timeout=0.2).done)
-            self._bar.set_postfix_str(f"{self._progress.videos.value:,} videos", refresh=False)
-            self._bar.update(self._progress.bytes.value - self._seen)
-            self._seen = self._progress.bytes.value
-        return future.result()
-
-
-def _is_made(path: Path, task: Task) -> bool:
-    """Whether ``path`` is what ``task`` would make.
-
-    A file from which records were left out is made again: the source may have been mended in the middle, which
-    its description does not tell.
-    """
-    try:
-        shard = hdf5.read(path)
-    except DataError:
-        return False
-    return not shard.skipped and (shard.source, shard.command) == (sources.description(task.spans), task.command)
-
-
-@contextmanager
-def _workspace(out: Path, split: str) -> Iterator[Path]:
-    """A folder for unfinished files, those of a killed run too; removed in the end."""
-    folder = out / f".{split}.partial"
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = os.open(folder, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise DataError(f"{out}: another conversion of split {split} is at work here; let it end") from error
-        try:
-            yield folder
-        finally:
-            shutil.rmtree(folder)
-    finally:
-        os.close(lock)
-
-
-def _refuse_others(out: Path, split: str, names: list[str]) -> None:
-    for path in sorted(out.glob(f"{split}-*-of-*.h5")):
-        if path.name not in names:
-            raise DataError(
-                f"{path}: from a conversion of other sources, which makes {len(names)} files now; remove split {split}"
-                f" from {out}, or choose another --split or --out"
-            )
+        videos, bad = shard_pool.run(tasks, out, options.workers or len(os.sched_getaffinity(0)))
+        if not videos:
+            for name in names:
+                (out / name).unlink()
+    return videos, bad, len(tasks)
 
 
 def _split(files: list[Path], options: Options) -> str:
@@ -222,27 +140,8 @@ def _command(split: str, common: layout.Layout, options: Options) -> str:
     return " ".join(words + ["--single-label"] * common.single_label)
 
 
-def _write_report(path: Path, bad: list[BadRecord]) -> None:
-    if not bad:
-        path.unlink(missing_ok=True)
-        return
-    aside = path.with_name(f".{path.name}.tmp")
-    with aside.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["file", "record", "place", "reason"])
-        writer.writerows([record.file, record.number, record.where, record.reason] for record in bad)
-    aside.replace(path)
-
-
 def _count(number: int, thing: str) -> str:
     return f"{number:,} {thing}" + ("s" if number != 1 else "")
-
-
-def positive(text: str) -> int:
-    """An argument that must be a number above 0."""
-    if not text.isdecimal() or int(text) == 0:
-        raise argparse.ArgumentTypeError(f"{text}: not a number above 0")
-    return int(text)
 
 
 def main(arguments: list[str]) -> int:
@@ -252,13 +151,14 @@ def main(arguments: list[str]) -> int:
     add("source", nargs="+", type=Path, help="files or folders")
     add("--out", type=Path, required=True, help="folder of the dataset")
     add("--split", help="default: as the sources' names begin, or train")
-    add("--modalities", type=lambda text: text.split(","), help="for example rgb,audio; default: the first video's")
-    add("--num-classes", type=positive, help="default: 3862, for own data as many as the CSV needs")
+    add("--modalities", type=lambda text: text.split(","), help="for example rgb,audio; default: all that occur")
+    add("--num-classes", type=command.positive, help="default: 3862, for own data as many as the CSV needs")
     add("--single-label", action="store_true", help="every video has exactly one label")
     add("--range", nargs=2, type=float, metavar=("MIN", "MAX"), help="values that the bytes 0 and 255 stand for")
     add("--skip-bad", action="store_true", help="leave out records that cannot be used, and list them")
-    add("--workers", type=positive, help="processes; default: all cores")
-    add("--shard-mib", type=positive, default=SHARD_MIB, help=f"size of a data file, default {SHARD_MIB}")
+    add("--replace", action="store_true", help="remove what another conversion made of this split")
+    add("--workers", type=command.positive, help="processes; default: all cores")
+    add("--shard-mib", type=command.positive, default=SHARD_MIB, help=f"size of a data file, default {SHARD_MIB}")
     given = parser.parse_args(arguments)
     options = Options(
         split=given.split,
@@ -267,17 +167,16 @@ def main(arguments: list[str]) -> int:
         single_label=given.single_label,
         value_range=tuple(given.range) if given.range else None,
         skip_bad=given.skip_bad,
+        replace=given.replace,
         workers=given.workers,
         shard_mib=given.shard_mib,
     )
-    try:
-        print(f"{given.out}: {convert(given.source, given.out, options)}")
-    except (DataError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("interrupted; the same command goes on where it stopped", file=sys.stderr)
-        return 130
+    return command.run(lambda: report(given.source, given.out, options), GOES_ON)
+
+
+def report(given: list[Path], out: Path, options: Options) -> int:
+    """Convert, and tell what that gave; the exit code."""
+    command.say(f"{out}: {convert(given, out, options)}")
     return 0
 
 

@@ -5,14 +5,14 @@ import http.client
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 
 from tqdm import tqdm
 
-from datasets.errors import DataError
+from datasets.errors import DataError, one_line
 
 ATTEMPTS = 6
 FIRST_PAUSE_SECONDS = 1.0  # doubles with each attempt
@@ -51,8 +51,13 @@ def sizes(urls: list[str], connections: int) -> list[int]:
     Raises:
         DataError: if the server does not.
     """
-    with ThreadPoolExecutor(connections) as pool:
-        return list(pool.map(_size, urls))
+    stopped = threading.Event()
+    pool = ThreadPoolExecutor(connections)
+    try:
+        return list(pool.map(lambda url: _size(url, stopped), urls))
+    finally:
+        stopped.set()
+        pool.shutdown(cancel_futures=True)
 
 
 def fetch(url: str, path: Path) -> None:
@@ -83,13 +88,15 @@ def fetch_all(downloads: list[Download], connections: int) -> None:
                 bar.update(size)
 
         def bring(item: Download, checked: set[str]) -> None:
-            if f"{item.md5}  {item.path.name}" in checked and item.path.is_file():
+            line = f"{item.md5}  {item.path.name}"
+            if line in checked and item.path.is_file() and item.path.stat().st_size == item.size:
                 return
             if item.path.is_file():  # of unknown worth: its bytes are the beginning, perhaps all of it
                 item.path.replace(item.part)
             _bring(item, advance, stopped)
-            with lock, (item.path.parent / CHECKED).open("a") as file:
-                file.write(f"{item.md5}  {item.path.name}\n")
+            if line not in checked:
+                with lock, (item.path.parent / CHECKED).open("a") as file:
+                    file.write(f"{line}\n")
 
         try:
             futures = []
@@ -110,11 +117,17 @@ def fetch_all(downloads: list[Download], connections: int) -> None:
             raise error
 
 
-def _bring(item: Download, advance: Callable[[int], None], stopped: threading.Event) -> None:
-    reason = ""
+def _attempts(stopped: threading.Event) -> Iterator[int]:
+    """Numbers of attempts, with longer and longer pauses between them."""
     for attempt in range(ATTEMPTS):
         if attempt and stopped.wait(FIRST_PAUSE_SECONDS * 2 ** (attempt - 1)):
             raise _StoppedError
+        yield attempt
+
+
+def _bring(item: Download, advance: Callable[[int], None], stopped: threading.Event) -> None:
+    reason = ""
+    for _ in _attempts(stopped):
         try:
             _transfer(item, advance, stopped)
         except urllib.error.HTTPError as error:
@@ -124,7 +137,7 @@ def _bring(item: Download, advance: Callable[[int], None], stopped: threading.Ev
             if error.code != http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:  # nothing after what is here
                 continue
         except (OSError, http.client.HTTPException) as error:
-            reason = str(error) or type(error).__name__
+            reason = one_line(error)
             continue
         found = _md5(item.part) if item.md5 else None
         if found == item.md5:
@@ -155,12 +168,22 @@ def _transfer(item: Download, advance: Callable[[int], None], stopped: threading
         raise OSError(f"the transfer broke off {left:,} bytes before its end")
 
 
-def _size(url: str) -> int:
-    try:
-        with urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=TIMEOUT_SECONDS) as answer:
-            return int(answer.headers["Content-Length"])
-    except (OSError, http.client.HTTPException, TypeError, ValueError) as error:
-        raise DataError(f"{url}: the server does not tell its size ({error})") from error
+def _size(url: str, stopped: threading.Event) -> int:
+    reason = ""
+    for _ in _attempts(stopped):
+        try:
+            with urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=TIMEOUT_SECONDS) as answer:
+                return int(answer.headers["Content-Length"])
+        except urllib.error.HTTPError as error:
+            reason = f"HTTP status {error.code}"
+            if error.code in LASTING_ERRORS:
+                break
+        except (OSError, http.client.HTTPException) as error:
+            reason = one_line(error)
+        except (TypeError, ValueError):
+            reason = "no Content-Length"
+            break
+    raise DataError(f"{url}: the server does not tell its size ({reason}); the same command tries again")
 
 
 def _checked(folder: Path) -> set[str]:

@@ -22,7 +22,8 @@ dataset                shape, dtype            holds
 A video that lacks a modality has no frames of it, ``offsets[v] == offsets[v + 1]``.
 
 Attributes of the file: ``format_version``, ``num_classes``, ``single_label`` (every video has exactly one
-label), ``source`` (free text: what it was made from), ``command`` (that made it). Every dataset has an
+label), ``source`` (free text: what it was made from), ``command`` (that made it), ``conversion`` (the same in all
+files of a split: they were made together), ``attributes_crc32`` (see ``attributes_crc``). Every dataset has an
 attribute ``crc32``, of its bytes. Features are contiguous and uncompressed, so that a reader maps them into
 memory and takes frames with one copy.
 
@@ -30,7 +31,9 @@ memory and takes frames with one copy.
 """
 
 import argparse
+import hashlib
 import os
+import re
 import sys
 import zlib
 from dataclasses import dataclass, field
@@ -39,9 +42,12 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from datasets.errors import DataError
+from datasets import command, hdf5_output
+from datasets.errors import DataError, one_line
+from datasets.hdf5_output import Output
 
 FORMAT_VERSION = 1
+ATTRIBUTES_CRC = "attributes_crc32"
 WRITTEN_BYTES = 1 << 20  # at a time: Linux finds pages for many small writes sooner than for one of 100 MB
 SEGMENT_COLUMNS = {"labels": np.int32, "start_times": np.int32, "end_times": np.int32, "scores": np.float32}
 
@@ -64,6 +70,8 @@ class Shard:
         segment_offsets: (videos + 1,) int64, with ``segments``.
         skipped: records of the source that were left out, one line each.
         command: that made the file; ``write`` takes the running program's where it is empty.
+        conversion: the same in all shards of a split and in no others; ``write`` makes it of ``source`` and the
+            kind of features where it is empty.
     """
 
     features: dict[str, np.ndarray]
@@ -79,40 +87,47 @@ class Shard:
     segment_offsets: np.ndarray | None = None
     skipped: list[str] = field(default_factory=list)
     command: str = ""
+    conversion: str = ""
 
     def __len__(self) -> int:
         return len(self.ids)
 
 
-def write(path: Path, shard: Shard) -> None:
-    """Write ``shard`` to ``path``, aside first and then renamed: a file at ``path`` is always whole."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+def shard_name(split: str, number: int, total: int) -> str:
+    """The name of one of a split's files."""
+    return f"{split}-{number:05d}-of-{total:05d}.h5"
+
+
+def shard_files(folder: Path, split: str) -> list[Path]:
+    """The data files of ``split`` in ``folder`` in the order of their names; what is named otherwise is passed over."""
+    name = re.compile(re.escape(split) + r"-\d{5,}-of-\d{5,}\.h5", re.ASCII)
+    return sorted(path for path in folder.glob("*.h5") if name.fullmatch(path.name))
+
+
+def write(path: Path, shard: Shard, to_disk: bool = True) -> None:
+    """Write ``shard`` to ``path``, aside first and then renamed: a file at ``path`` is always whole.
+
+    Args:
+        path: where it goes.
+        shard: its content.
+        to_disk: wait until the disk has it; otherwise ``hdf5_output.sync`` is the caller's.
+
+    Raises:
+        DataError: if it cannot be written, or is not read again as it was written.
+    """
+    from datasets import hdf5_check  # which imports this module
+
     aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        # Aligned data, so that a map of it starts on a boundary of its dtype and of a page.
-        with h5py.File(aside, "w", alignment_threshold=65536, alignment_interval=4096) as file:
-            file.attrs["format_version"] = FORMAT_VERSION
-            file.attrs["num_classes"] = shard.num_classes
-            file.attrs["single_label"] = shard.single_label
-            # Strings of fixed length: for others HDF5 has a heap, and damage there can keep it busy for ever.
-            file.attrs["source"] = np.bytes_(shard.source.encode())
-            file.attrs["command"] = np.bytes_((shard.command or " ".join(sys.argv)).encode())
-            file.create_group("features", track_order=True)  # modalities are read in the order they are given in
-            for modality, frames in shard.features.items():
-                dataset = _store(file, f"features/{modality}", frames)
-                if modality in shard.ranges:
-                    dataset.attrs["minimum"], dataset.attrs["maximum"] = shard.ranges[modality]
-                _store(file, f"offsets/{modality}", shard.offsets[modality].astype(np.int64))
-            _store(file, "labels", shard.labels.astype(np.int32))
-            _store(file, "label_offsets", shard.label_offsets.astype(np.int64))
-            _store(file, "ids", _encoded(shard.ids))
-            if shard.segment_offsets is not None:
-                for column, values in shard.segments.items():
-                    _store(file, f"segments/{column}", values.astype(SEGMENT_COLUMNS[column]))
-                _store(file, "segment_offsets", shard.segment_offsets.astype(np.int64))
-            if shard.skipped:
-                _store(file, "skipped", _encoded(shard.skipped))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _write(aside, shard)
+        if to_disk:
+            hdf5_output.sync(aside)
+        hdf5_check.check_sums(aside, features=False)
         aside.replace(path)
+    except (OSError, RuntimeError, DataError) as error:  # HDF5 raises either when a disk is full, or nothing at all
+        reason = one_line(error).replace(str(aside), "it")
+        raise DataError(f"{path}: cannot be written ({reason}); make room there, or choose another folder") from error
     finally:
         aside.unlink(missing_ok=True)
 
@@ -123,6 +138,9 @@ def read(path: Path) -> Shard:
     Raises:
         DataError: if ``path`` is not a whole file of this format.
     """
+    if not path.is_file():
+        reason = "a folder; name the files in it" if path.is_dir() else "no such file"
+        raise DataError(f"{path}: {reason}")
     try:
         with h5py.File(path, "r") as file:
             version = file.attrs.get("format_version")
@@ -146,11 +164,12 @@ def read(path: Path) -> Shard:
                 segment_offsets=file["segment_offsets"][:] if "segment_offsets" in file else None,
                 skipped=[line.decode() for line in file["skipped"][:]] if "skipped" in file else [],
                 command=_text(file.attrs["command"]),
+                conversion=_text(file.attrs.get("conversion", "")),  # files of earlier versions have none
             )
     except DataError:
         raise
     except (OSError, KeyError, ValueError, TypeError, RuntimeError, AttributeError, MemoryError) as error:  # damage may
-        raise DataError(f"{path}: not a readable data file ({error}); remove it and make it again") from error
+        raise DataError(f"{path}: not a readable data file ({one_line(error)}); remove it and make it again") from error
 
 
 def checksums(path: Path) -> dict[str, int]:
@@ -166,6 +185,24 @@ def checksums(path: Path) -> dict[str, int]:
     return found
 
 
+def attributes_crc(file: h5py.File) -> int:
+    """A CRC-32 over all but the content of datasets: names, types and shapes, attributes, the modalities' order.
+
+    The attribute that holds it is left out.
+    """
+    names = ["/"]
+    file.visit(names.append)
+    crc = zlib.crc32(" ".join(file["features"]).encode())
+    for name in sorted(names):
+        item = file[name]
+        text = f"{name} {item.dtype.str} {item.shape}" if isinstance(item, h5py.Dataset) else name
+        crc = zlib.crc32(text.encode(), crc)
+        for key in sorted(item.attrs.keys() - {ATTRIBUTES_CRC}):
+            value = np.asarray(item.attrs[key])
+            crc = zlib.crc32(f"{key} {value.dtype.str} {value.shape}".encode() + value.tobytes(), crc)
+    return crc
+
+
 def main(arguments: list[str]) -> int:
     """``check FILE...`` or ``show FILE...``; the exit code is 1 if any file is flawed."""
     from datasets import hdf5_check  # which imports this module
@@ -174,17 +211,49 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("action", choices=["check", "show"])
     parser.add_argument("file", nargs="+", type=Path)
     given = parser.parse_args(arguments)
-    flawed = 0
-    for path in given.file:
-        try:
-            if given.action == "check":
-                print(f"{path}: ok, {hdf5_check.check(path):,} videos")
-            else:
-                print(hdf5_check.describe(path))
-        except DataError as error:
-            print(f"error: {error}", file=sys.stderr)
-            flawed = 1
-    return flawed
+    return command.run(lambda: hdf5_check.report(given.action, given.file), "what was printed holds")
+
+
+def _write(path: Path, shard: Shard) -> None:
+    with Output(path, "w+") as output:
+        _fill(output, shard)
+        output.see()
+
+
+def _fill(output: Output, shard: Shard) -> None:
+    # Aligned data, so that a map of it starts on a boundary of its dtype and of a page.
+    with h5py.File(output, "w", alignment_threshold=65536, alignment_interval=4096) as file:
+        file.attrs["format_version"] = FORMAT_VERSION
+        file.attrs["num_classes"] = shard.num_classes
+        file.attrs["single_label"] = shard.single_label
+        # Strings of fixed length: for others HDF5 has a heap, and damage there can keep it busy for ever.
+        file.attrs["source"] = _encoded([shard.source])[0]
+        file.attrs["command"] = _encoded([shard.command or " ".join(sys.argv)])[0]
+        file.attrs["conversion"] = _encoded([shard.conversion or _default_conversion(shard)])[0]
+        file.create_group("features", track_order=True)  # modalities are read in the order they are given in
+        for modality, frames in shard.features.items():
+            dataset = _store(file, f"features/{modality}", frames)
+            if modality in shard.ranges:
+                dataset.attrs["minimum"], dataset.attrs["maximum"] = shard.ranges[modality]
+            _store(file, f"offsets/{modality}", shard.offsets[modality].astype(np.int64))
+        _store(file, "labels", shard.labels.astype(np.int32))
+        _store(file, "label_offsets", shard.label_offsets.astype(np.int64))
+        _store(file, "ids", _encoded(shard.ids))
+        if shard.segment_offsets is not None:
+            for column, values in shard.segments.items():
+                _store(file, f"segments/{column}", values.astype(SEGMENT_COLUMNS[column]))
+            _store(file, "segment_offsets", shard.segment_offsets.astype(np.int64))
+        if shard.skipped:
+            _store(file, "skipped", _encoded(shard.skipped))
+        output.see()  # before what is written is asked for again
+        file.attrs[ATTRIBUTES_CRC] = attributes_crc(file)
+
+
+def _default_conversion(shard: Shard) -> str:
+    kind = [(name, frames.shape[1:], frames.dtype.str) for name, frames in shard.features.items()]
+    return hashlib.sha256(f"{shard.source} {kind} {shard.num_classes}".encode(errors="backslashreplace")).hexdigest()[
+        :32
+    ]
 
 
 def _store(file: h5py.File, name: str, values: np.ndarray) -> h5py.Dataset:
@@ -200,7 +269,8 @@ def _store(file: h5py.File, name: str, values: np.ndarray) -> h5py.Dataset:
 
 
 def _encoded(lines: list[str]) -> np.ndarray:
-    return np.array([line.encode() for line in lines], dtype=bytes)
+    # A file's name need not be UTF-8, and what is not comes as escapes.
+    return np.array([line.encode(errors="backslashreplace") for line in lines], dtype=bytes)
 
 
 def _text(value: bytes | str) -> str:

@@ -50,6 +50,9 @@ class Loader:
         workers: threads that make batches; what is in them does not depend on it.
         share: (this machine's number, how many machines): each gets its even part of every batch, of which some
             may be empty; all of them together get what one alone would.
+
+    Raises:
+        ValueError: if a number makes no sense.
     """
 
     def __init__(
@@ -62,6 +65,13 @@ class Loader:
         workers: int = 1,
         share: tuple[int, int] = (0, 1),
     ):
+        machine, machines = share
+        if batch_size < 1 or workers < 1 or seed < 0 or (seg_num is not None and seg_num < 1):
+            raise ValueError(
+                f"batch_size {batch_size}, seg_num {seg_num}, workers {workers}: below 1, or seed {seed} < 0"
+            )
+        if not 0 <= machine < machines:
+            raise ValueError(f"share {share}: not the number of one machine among all, such as (0, 1)")
         self.dataset = dataset
         self.batch_size = batch_size
         self.seg_num = seg_num
@@ -81,6 +91,11 @@ class Loader:
             epoch: which epoch; it decides the order and the jitter.
             first_batch: where to start; the batches from there on are the same as in a whole epoch.
         """
+        if epoch < 0 or first_batch < 0:
+            raise ValueError(f"epoch {epoch}, first_batch {first_batch}: below 0")
+        return self._batches(epoch, first_batch)
+
+    def _batches(self, epoch: int, first_batch: int) -> Iterator[Batch]:
         order = np.arange(len(self.dataset))
         if self.training:
             np.random.Generator(np.random.PCG64([self.seed, epoch])).shuffle(order)

@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+FEATURE_TYPES = [np.dtype(name) for name in ("uint8", "float16", "float32", "float64")]
+MAX_CLASSES = 2**31 - 1  # labels are int32
 MAX_RECORD_BYTES = 1 << 28  # a longer one is taken for damage, never read into memory
 
 
@@ -24,6 +26,19 @@ class Record:
     labels: np.ndarray
     features: dict[str, np.ndarray]
     segments: dict[str, np.ndarray] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class BadRecord:
+    """A record that was left out: its file's path, and number, place and reason as in ``Entry``."""
+
+    file: str
+    number: int
+    where: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.file}: record {self.number} ({self.where}): {self.reason}"
 
 
 class Entry(NamedTuple):

@@ -161,7 +161,7 @@ def _first_frame(data: bytes, start: int, stop: int) -> tuple[int, int, int]:
 
     The end is 0 unless the frame is as TensorFlow writes it: one value of bytes, or packed floats, and no more.
     """
-    number, at, end = next(_messages(data, start, stop))
+    number, at, end = next(_messages(data, start, stop), (0, 0, 0))
     kind, at, kind_end = next(_messages(data, at, end), (0, 0, 0))
     inner, at, values_end = next(_messages(data, at, kind_end), (0, 0, 0))
     regular = number == inner == 1 and kind in (BYTES_LIST, FLOAT_LIST) and values_end == kind_end == end
@@ -179,6 +179,8 @@ def _frames_one_by_one(data: bytes, start: int, stop: int) -> np.ndarray:
             if len(values) != 1:
                 raise DataError(f"frame {len(frames)} has {len(values)} values")
             values = np.frombuffer(values[0], np.uint8)
+        if values.dtype == np.int64:
+            raise DataError(f"frame {len(frames)} has integers, neither bytes nor floats")
         first = frames[0] if frames else values
         if len(values) != len(first) or values.dtype != first.dtype:
             raise DataError(f"frame {len(frames)} has {len(values)} {values.dtype}, frame 0 {len(first)} {first.dtype}")

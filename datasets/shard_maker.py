@@ -4,7 +4,7 @@ import multiprocessing
 import os
 import signal
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing.context import SpawnContext
 from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
@@ -14,8 +14,8 @@ import numpy as np
 from datasets import hdf5, sources
 from datasets.errors import DataError
 from datasets.hdf5 import SEGMENT_COLUMNS
-from datasets.layout import Layout, refused
-from datasets.record import Record
+from datasets.layout import Layout, bad_record, refused
+from datasets.record import BadRecord, Record
 from datasets.sources import Span
 
 REPORTED_BYTES = 1 << 22  # how much is read between two reports of progress
@@ -31,6 +31,8 @@ class Task:
         spans: what it is made of.
         layout: that its videos must have.
         command: to be noted in it.
+        source: what the spans are, likewise.
+        conversion: of which it is a part, likewise.
         skip_bad: leave out records that cannot be used; otherwise the first one ends the conversion.
         taken: ids that other files have already.
     """
@@ -39,18 +41,10 @@ class Task:
     spans: list[Span]
     layout: Layout
     command: str
+    source: str
+    conversion: str
     skip_bad: bool
     taken: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True)
-class BadRecord:
-    """A record that was left out: number, place and reason as in ``record.Entry``."""
-
-    file: str
-    number: int
-    where: str
-    reason: str
 
 
 class Progress:
@@ -116,7 +110,7 @@ def make(task: Task) -> tuple[list[str], list[BadRecord]]:
             except DataError as error:
                 if not task.skip_bad:
                     raise refused(span, entry, str(error)) from error
-                bad.append(BadRecord(span.path.name, entry.number, entry.where, str(error)))
+                bad.append(bad_record(span, entry, str(error)))
             unreported += entry.size
             if unreported >= REPORTED_BYTES:
                 _progress.add(unreported, len(videos.ids) - counted)
@@ -124,11 +118,10 @@ def make(task: Task) -> tuple[list[str], list[BadRecord]]:
                 if _progress.stopped.value:
                     raise DataError("stopped")
     _progress.add(unreported, len(videos.ids) - counted)
-    skipped = [f"{record.file}: record {record.number} ({record.where}): {record.reason}" for record in bad]
-    try:
-        hdf5.write(task.path, videos.shard(sources.description(task.spans), task.command, skipped))
-    except OSError as error:
-        raise DataError(f"{task.path}: cannot be written ({error})") from error
+    # Without their folders, which say nothing of the content: the same sources elsewhere give the same bytes.
+    skipped = [str(replace(record, file=sources.name_of(Path(record.file)))) for record in bad]
+    # The first process waits for the disk, while this one makes the next file.
+    hdf5.write(task.path, videos.shard(task, skipped), to_disk=False)
     return list(videos.ids), bad
 
 
@@ -156,16 +149,16 @@ class _Videos:
         Raises:
             DataError: with the reason why it is not taken.
         """
-        self._layout.check(record)
         if record.id in self.ids:
             raise DataError(f"the id {record.id} occurs already")
+        self._layout.check(record)
         for name, frames in self._features.items():
             frames.append(record.features.get(name))
         self._labels.append(record.labels)
         self._segments.append(record.segments)
         self.ids[record.id] = None
 
-    def shard(self, source: str, command: str, skipped: list[str]) -> hdf5.Shard:
+    def shard(self, task: Task, skipped: list[str]) -> hdf5.Shard:
         """All of it, to be written."""
         return hdf5.Shard(
             features={name: frames.all() for name, frames in self._features.items()},
@@ -176,10 +169,11 @@ class _Videos:
             num_classes=self._layout.num_classes,
             single_label=self._layout.single_label,
             ranges=self._layout.ranges,
-            source=source,
+            source=task.source,
             **self._segment_columns(),
             skipped=skipped,
-            command=command,
+            command=task.command,
+            conversion=task.conversion,
         )
 
     def _segment_columns(self) -> dict:

@@ -1,5 +1,6 @@
 """What can be converted: kinds of source told apart by content, cut into stretches, read as videos."""
 
+import os
 from collections.abc import Iterator
 from enum import Enum
 from pathlib import Path
@@ -8,10 +9,13 @@ from typing import NamedTuple
 import google_crc32c
 
 from datasets import own_data, paddle_pickle, sequence_example, tfrecord
-from datasets.errors import DataError
+from datasets.errors import DataError, one_line
 from datasets.record import Entry, Record
 
 SNIFFED_BYTES = 4096
+DATA_FILE_START = b"\x89HDF\r\n\x1a\n"
+# What lies beside sources in a folder, put there by datasets.youtube8m, datasets.convert or by hand.
+PASSED_OVER = ("plan.json", "MD5SUMS", "vocabulary.csv", "bad_records_*.csv", "README*", "LICENSE*")
 
 
 class Kind(Enum):
@@ -21,6 +25,7 @@ class Kind(Enum):
     PICKLE = "a pickle of Paddle's"
     OWN_DATA = "a CSV of own data"
     FEATURES = "features of own data"
+    DATA_FILE = "a data file of ours"
     UNKNOWN = "unknown"
 
 
@@ -49,7 +54,8 @@ class Span(NamedTuple):
 def files(sources: list[Path]) -> list[Path]:
     """The files that ``sources`` name: a folder stands for its files in the order of their names.
 
-    In a folder with features of own data (.npz, .npy), its only CSV stands for all of them.
+    In a folder with features of own data (.npz, .npy), its only CSV stands for all of them. Data files and what is
+    known to be no source are passed over there.
 
     Raises:
         DataError: if one is not there, or a folder holds nothing to convert.
@@ -69,6 +75,8 @@ def kind_of(path: Path) -> Kind:
     """What the file at ``path`` is."""
     with path.open("rb") as file:
         head = file.read(SNIFFED_BYTES)
+    if head.startswith(DATA_FILE_START):
+        return Kind.DATA_FILE
     if tfrecord.starts_record(head):
         return Kind.TFRECORD
     if own_data.starts_features(head):
@@ -116,6 +124,8 @@ def read(span: Span) -> Iterator[Entry]:
             yield own_data.read(span.path.parent, number, row)
     elif span.kind is Kind.FEATURES:
         yield Entry(0, "byte 0", span.size, "features without ids and labels; give the CSV that names them")
+    elif span.kind is Kind.DATA_FILE:
+        yield Entry(0, "byte 0", span.size, "a data file already, nothing to convert")
     else:
         yield Entry(0, "byte 0", span.size, "empty file" if not span.size else "not a TFRecord, nor a pickle or a CSV")
 
@@ -123,27 +133,32 @@ def read(span: Span) -> Iterator[Entry]:
 def description(group: list[Span]) -> str:
     """What a group of spans is made of, in a line that changes when the sources do.
 
-    The checksum is over names, sizes, and the first and last bytes of every span: enough to know a source again, and
-    cheap. That every byte is right is seen to when they are read.
+    The checksum is over names, sizes, times of the last change, and the first and last bytes of every span: enough to
+    know a source again, and cheap. That every byte is right is seen to when they are read.
     """
     crc = google_crc32c.Checksum()
     for span in group:
-        crc.update(f"{span.path.name} {span.start} {span.stop} {span.size} {span.rows}".encode())
+        crc.update(f"{name_of(span.path)} {span.start} {span.stop} {span.size} {span.rows}".encode())
         if span.kind is not Kind.OWN_DATA:
             crc.update(_ends(span.path, span.start, span.stop))
         for row in span.rows:
             path = own_data.features_file(span.path.parent, row.id)
             crc.update(_ends(path, 0, path.stat().st_size) if path else b"")
-    return f"{_extent(group)}, crc32c of names, sizes and ends {crc.hexdigest().decode()}"
+    return f"{_extent(group)}, crc32c of names, sizes, times and ends {crc.hexdigest().decode()}"
+
+
+def name_of(path: Path) -> str:
+    """The name of a file as text; bytes of it that are not UTF-8 come as escapes."""
+    return os.fsencode(path.name).decode(errors="backslashreplace")
 
 
 def _extent(group: list[Span]) -> str:
     first, last = group[0], group[-1]
     unit = "row" if first.kind is Kind.OWN_DATA else "byte"
     if first.path == last.path:
-        return f"{first.path.name}, {unit}s {first.start} to {last.stop}"
+        return f"{name_of(first.path)}, {unit}s {first.start} to {last.stop}"
     count = len({span.path for span in group})
-    return f"{count} files, {first.path.name} {unit} {first.start} to {last.path.name} {unit} {last.stop}"
+    return f"{count} files, {name_of(first.path)} {unit} {first.start} to {name_of(last.path)} {unit} {last.stop}"
 
 
 def _ends(path: Path, start: int, stop: int) -> bytes:
@@ -151,7 +166,7 @@ def _ends(path: Path, start: int, stop: int) -> bytes:
         file.seek(start)
         head = file.read(min(SNIFFED_BYTES, stop - start))
         file.seek(max(start, stop - SNIFFED_BYTES))
-        return head + file.read(SNIFFED_BYTES)
+        return head + file.read(SNIFFED_BYTES) + str(os.fstat(file.fileno()).st_mtime_ns).encode()
 
 
 def _parsed(content: bytes) -> Record | str:
@@ -159,15 +174,19 @@ def _parsed(content: bytes) -> Record | str:
         return sequence_example.parse(content)
     except DataError as error:
         return str(error)
+    except Exception as error:  # what else a damaged record may raise
+        return f"not readable: {one_line(error)}"
 
 
 def _files_in(folder: Path) -> list[Path]:
-    found = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
-    if not found:
-        raise DataError(f"{folder}: no files in it")
-    kinds = {path: kind_of(path) for path in found}
+    inside = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    files = [path for path in inside if path.is_file() and not any(map(path.match, PASSED_OVER))]
+    kinds = {path: kind for path in files if (kind := kind_of(path)) is not Kind.DATA_FILE}
+    if not kinds:
+        folders = ", ".join(name_of(path) for path in inside if path.is_dir())
+        raise DataError(f"{folder}: no files in it to convert" + (f"; it has folders: {folders}" if folders else ""))
     if Kind.FEATURES not in kinds.values():
-        return found
+        return list(kinds)
     tables = [path for path, kind in kinds.items() if kind is Kind.OWN_DATA]
     if len(tables) != 1:
         names = ", ".join(path.name for path in tables) or "none"

@@ -8,6 +8,7 @@ finds the telling frames does better than one that averages.
 """
 
 import argparse
+import hashlib
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from datasets import hdf5, sequence_example, tfrecord
+from datasets import command, hdf5, sequence_example, tfrecord
 from datasets.errors import DataError
 from datasets.record import Record
 
@@ -26,6 +27,7 @@ BACKGROUND_SHARE = 0.5  # of the frames
 NOISE_STD, NOISE_LIMIT = 24.0, 60  # in steps of a byte; prototypes keep as far from 0 and 255, so that nothing clips
 PROTOTYPE_SEED = 20180619  # the same prototypes in every split
 VIDEOS_PER_SHARD = 1000
+CLASS_COUNTS = Path(__file__).with_name("youtube8m_class_counts.txt")
 
 
 @dataclass(frozen=True)
@@ -46,22 +48,19 @@ class Shape:
     longest: int
 
 
-def youtube8m(num_classes: int = 3862) -> Shape:
-    """YouTube-8M's frame level: 3862 classes, 3.0 labels a video, 120 to 300 frames.
-
-    The classes' frequencies follow 1 / (rank + 20)^1.4, which was fitted to the training counts of the real
-    vocabulary of 2018 (root mean square error of the logarithm 0.08).
-    """
-    weights = 1 / (np.arange(1, num_classes + 1) + 20.0) ** 1.4
-    return Shape({"rgb": 1024, "audio": 128}, weights, 3.0, 120, 300)
+def youtube8m() -> Shape:
+    """YouTube-8M's frame level: 3862 classes, as frequent as in its training data; 3.0 labels, 120 to 300 frames."""
+    return Shape({"rgb": 1024, "audio": 128}, np.loadtxt(CLASS_COUNTS), 3.0, 120, 300)
 
 
 def shards(shape: Shape, split: str, videos: int, seed: int) -> Iterator[hdf5.Shard]:
     """``videos`` videos of ``split`` in shards of at most 1,000, one in memory at a time."""
+    made_of = [shape.feature_dims, shape.class_weights.tolist(), shape.mean_labels, shape.shortest, shape.longest]
+    conversion = hashlib.sha256(repr([made_of, split, videos, seed, VIDEOS_PER_SHARD]).encode()).hexdigest()[:32]
     for number, first in enumerate(range(0, videos, VIDEOS_PER_SHARD)):
         rng = np.random.default_rng([seed, *split.encode(), number])
         names = [f"{split}-{video:07d}" for video in range(first, min(first + VIDEOS_PER_SHARD, videos))]
-        yield _shard(shape, names, rng, source=f"synthetic, seed {seed}")
+        yield _shard(shape, names, rng, source=f"synthetic, seed {seed}", conversion=conversion)
 
 
 def write_split(folder: Path, shape: Shape, split: str, videos: int, seed: int) -> None:
@@ -69,7 +68,7 @@ def write_split(folder: Path, shape: Shape, split: str, videos: int, seed: int) 
     total = -(-videos // VIDEOS_PER_SHARD)
     with _bar(split, videos) as bar:
         for number, shard in enumerate(shards(shape, split, videos, seed)):
-            hdf5.write(folder / f"{split}-{number:05d}-of-{total:05d}.h5", shard)
+            hdf5.write(folder / hdf5.shard_name(split, number, total), shard)
             bar.update(len(shard))
 
 
@@ -86,21 +85,21 @@ def main(arguments: list[str]) -> int:
     """Write a training and a validation split; the exit code."""
     parser = argparse.ArgumentParser(prog="python -m datasets.synthetic", description=__doc__.split("\n")[0])
     parser.add_argument("--out", type=Path, required=True, help="folder to write into")
-    parser.add_argument("--train", type=int, default=20_000, help="videos (%(default)s: 4.9 GB)")
-    parser.add_argument("--validate", type=int, default=2_000, help="videos (%(default)s)")
-    parser.add_argument("--seed", type=int, default=0, help="(%(default)s)")
+    parser.add_argument("--train", type=command.positive, default=20_000, help="videos (%(default)s: 4.9 GB)")
+    parser.add_argument("--validate", type=command.positive, default=2_000, help="videos (%(default)s)")
+    parser.add_argument("--seed", type=command.natural, default=0, help="(%(default)s)")
     parser.add_argument("--tfrecord", action="store_true", help="TFRecord files instead of data files")
     given = parser.parse_args(arguments)
     write = write_tfrecords if given.tfrecord else write_split
-    try:
+
+    def make() -> int:
         if given.out.exists() and any(given.out.iterdir()):
             raise DataError(f"{given.out}: not empty; name another folder")
         for split, videos in (("train", given.train), ("validate", given.validate)):
             write(given.out, youtube8m(), split, videos, given.seed)
-    except (DataError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
+        return 0
+
+    return command.run(make, f"remove {given.out} before the next try")
 
 
 def _records(shard: hdf5.Shard) -> Iterator[Record]:
@@ -116,7 +115,7 @@ def _bar(split: str, videos: int) -> tqdm:
     return tqdm(desc=f"synthetic {split}", total=videos, unit=" videos", dynamic_ncols=True, delay=1)
 
 
-def _shard(shape: Shape, names: list[str], rng: np.random.Generator, source: str) -> hdf5.Shard:
+def _shard(shape: Shape, names: list[str], rng: np.random.Generator, source: str, conversion: str) -> hdf5.Shard:
     videos = len(names)
     lengths = rng.integers(shape.shortest, shape.longest, size=videos, endpoint=True)
     offsets = np.concatenate([[0], np.cumsum(lengths)])
@@ -143,6 +142,7 @@ def _shard(shape: Shape, names: list[str], rng: np.random.Generator, source: str
         single_label=shape.mean_labels is None,
         ranges=dict.fromkeys(shape.feature_dims, RANGE),
         source=source,
+        conversion=conversion,
     )
 
 

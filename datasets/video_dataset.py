@@ -2,11 +2,33 @@
 
 import resource
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from datasets import hdf5
 from datasets.errors import DataError
+
+
+class Kind(NamedTuple):
+    """What datasets must share to be used together: a network that fits one then fits the other.
+
+    Attributes:
+        modalities: name, width, dtype and range (the values that 0 and 255 stand for, None for floats) of each, in
+            the order in which batches hold them.
+        num_classes, single_label: as in ``hdf5.Shard``.
+    """
+
+    modalities: tuple[tuple[str, int, np.dtype, tuple[float, float] | None], ...]
+    num_classes: int
+    single_label: bool
+
+    def __str__(self) -> str:
+        parts = [
+            f"{name} {width} {dtype}" + (f" ({values[0]:g} to {values[1]:g})" if values else "")
+            for name, width, dtype, values in self.modalities
+        ]
+        return f"{', '.join(parts)}, {self.num_classes} classes{', one a video' if self.single_label else ''}"
 
 
 class VideoDataset:
@@ -20,9 +42,10 @@ class VideoDataset:
         frames: of each modality, each shard's frames: (frames, dim) arrays mapped from the files.
         ranges: for each uint8 modality, the values that 0 and 255 stand for.
         num_classes, single_label: as in ``hdf5.Shard``.
+        kind: all of this, to be compared with another dataset's.
 
     Raises:
-        DataError: if a file cannot be read or differs from the first.
+        DataError: if a file cannot be read or differs from the first, or there is no video in any.
     """
 
     def __init__(self, paths: list[Path]):
@@ -34,12 +57,15 @@ class VideoDataset:
         self.ranges = first.ranges
         self.num_classes = first.num_classes
         self.single_label = first.single_label
+        self.kind = _kind(first)
         for path, shard in zip(paths, self.shards, strict=True):
-            if self._kind(shard) != self._kind(first):
+            if _kind(shard) != self.kind:
                 raise DataError(f"{path}: modalities or classes differ from those of {paths[0]}; keep them apart")
         # As plain arrays: each access to a memmap makes an object that costs more than a small copy.
         self.frames = {name: [np.asarray(shard.features[name]) for shard in self.shards] for name in self.feature_dims}
         self._starts = np.cumsum([0] + [len(shard) for shard in self.shards])
+        if not len(self):
+            raise DataError(f"{paths[0]}: no video in it, nor in others of its split; prepare the dataset again")
         # A video's first frame and number of frames, and its labels, looked up for a whole batch at once.
         self._offsets = {
             name: np.concatenate([shard.offsets[name] for shard in self.shards]) for name in self.feature_dims
@@ -54,15 +80,22 @@ class VideoDataset:
         """The shards ``<split>-NUMBER-of-TOTAL.h5`` of ``folder``.
 
         Raises:
-            DataError: if one is missing; a split is read whole or not at all.
+            DataError: if one is missing, or they were not made together; a split is read whole or not at all.
         """
-        paths = sorted(folder.glob(f"{split}-*-of-*.h5"))
-        total = int(paths[0].stem.rpartition("-")[2]) if paths else 0
-        wanted = [folder / f"{split}-{number:05d}-of-{total:05d}.h5" for number in range(total)]
-        if not paths or paths != wanted:
-            missing = next((path.name for path in wanted if path not in paths), f"{split}-00000-of-00001.h5")
-            raise DataError(f"{folder}: split {split} has no file {missing}; prepare the dataset again")
-        return cls(paths)
+        paths = hdf5.shard_files(folder, split)
+        total = int(paths[0].stem.rpartition("-")[2]) if paths else 1
+        wanted = [folder / hdf5.shard_name(split, number, total) for number in range(total)]
+        if missing := sorted(set(wanted) - set(paths)):
+            raise DataError(f"{folder}: split {split} has no file {missing[0].name}; prepare the dataset again")
+        if other := sorted(set(paths) - set(wanted)):
+            raise DataError(
+                f"{other[0]}: beside {wanted[0].name}, so that of two datasets; remove what does not belong"
+            )
+        dataset = cls(paths)
+        for path, shard in zip(paths, dataset.shards, strict=True):
+            if shard.conversion != dataset.shards[0].conversion:
+                raise DataError(f"{path}: not made together with {paths[0].name}; prepare the dataset again")
+        return dataset
 
     def __len__(self) -> int:
         return int(self._starts[-1])
@@ -97,10 +130,12 @@ class VideoDataset:
         """Checksums of every dataset of every shard: two equal fingerprints mean equal data."""
         return {path.name: hdf5.checksums(path) for path in self.paths}
 
-    @staticmethod
-    def _kind(shard: hdf5.Shard) -> tuple:
-        widths = [(name, frames.shape[1], frames.dtype) for name, frames in shard.features.items()]
-        return widths, shard.ranges, shard.num_classes, shard.single_label
+
+def _kind(shard: hdf5.Shard) -> Kind:
+    modalities = tuple(
+        (name, frames.shape[1], frames.dtype, shard.ranges.get(name)) for name, frames in shard.features.items()
+    )
+    return Kind(modalities, shard.num_classes, shard.single_label)
 
 
 def _allow_open_files(number: int) -> None:

@@ -14,7 +14,7 @@ import string
 import sys
 from pathlib import Path
 
-from datasets import convert, download
+from datasets import command, convert, download, hdf5
 from datasets.download import Download
 from datasets.errors import DataError
 
@@ -72,22 +72,44 @@ def local_name(name: str) -> str:
 
 
 def bring(
-    out: Path, partitions: list[str], mirror: str, shard: tuple[int, int], connections: int, base_url: str | None
+    out: Path,
+    partitions: list[str],
+    mirror: str,
+    shard: tuple[int, int],
+    connections: int,
+    base_url: str | None,
+    replace: bool = False,
 ) -> dict[str, list[Path]]:
     """Download ``partitions`` and the vocabulary below ``out``.
+
+    Args:
+        out: folder of the dataset.
+        partitions: for example 2/frame/train.
+        mirror: see ``plan``.
+        shard: see ``plan``.
+        connections: files at once.
+        base_url: see ``plan``.
+        replace: whether data files of other TFRecords may be there.
 
     Returns:
         The TFRecords of each partition.
 
     Raises:
-        DataError: if something cannot be had, or the disk has no room for it.
+        DataError: if something cannot be had, the disk has no room for it, or another dataset is there.
     """
+    folders = {name: out / "tfrecord" / name for name in partitions}
+    if not replace:
+        for name, folder in folders.items():
+            _refuse_others(out, name, [folder / download.CHECKED])
     host, path = VOCABULARY
     vocabulary = out / "vocabulary.csv"
     download.fetch(f"{base_url or host}/{path}", vocabulary)
     if not vocabulary.read_bytes().startswith(b"Index,"):
         raise DataError(f"{base_url or host}/{path}: not the vocabulary")
-    plans = {name: plan(out / "tfrecord" / name, name, mirror, shard, base_url) for name in partitions}
+    plans = {name: plan(folder, name, mirror, shard, base_url) for name, folder in folders.items()}
+    if not replace:
+        for name, found in plans.items():
+            _refuse_others(out, name, [item.path for item in found])
     files = [item for found in plans.values() for item in found]
     if not files:
         raise DataError(f"shard {shard[0]},{shard[1]} has no files; take fewer parts")
@@ -96,6 +118,21 @@ def bring(
     _check_room(out, files)
     download.fetch_all(files, connections)
     return {name: [item.path for item in found] for name, found in plans.items()}
+
+
+def _refuse_others(out: Path, partition: str, wanted: list[Path]) -> None:
+    """See that ``out`` has no data files of the partition's split, or all files that they are made of, as it once had.
+
+    Raises:
+        DataError: if another dataset is there; nothing is to be downloaded in vain.
+    """
+    split = partition.rpartition("/")[2]
+    missing = [path for path in wanted if not path.is_file()]
+    if missing and hdf5.shard_files(out, split):
+        raise DataError(
+            f"{out}: split {split} is there, and not made of what is to be downloaded ({missing[0].name} is missing);"
+            " choose another --out, or --replace it"
+        )
 
 
 def _check_room(out: Path, files: list[Download]) -> None:
@@ -131,6 +168,12 @@ def _shard(text: str) -> tuple[int, int]:
     return int(match[1]), int(match[2])
 
 
+def _server(text: str) -> str:
+    if not re.fullmatch(r"https?://[^/\s]+.*", text):
+        raise argparse.ArgumentTypeError(f"{text}: not an address such as http://127.0.0.1:8000")
+    return text.rstrip("/")
+
+
 def main(arguments: list[str]) -> int:
     """Run the command; its exit code."""
     parser = argparse.ArgumentParser(prog="python -m datasets.youtube8m", description=__doc__)
@@ -145,26 +188,27 @@ def main(arguments: list[str]) -> int:
     )
     add("--mirror", choices=MIRRORS, default="us")
     add("--shard", type=_shard, default=(1, 1), metavar="X,Y", help="a part of it: 1,100 is the first hundredth")
-    add("--connections", type=convert.positive, default=8, help="files at once, default 8")
-    add("--workers", type=convert.positive, help="processes that convert; default: all cores")
+    add("--connections", type=command.positive, default=8, help="files at once, default 8")
+    add("--workers", type=command.positive, help="processes that convert; default: all cores")
     add("--skip-bad", action="store_true", help="leave out records that cannot be used, and list them")
-    add("--base-url", help="another server with the same paths, in the place of all official hosts")
+    add("--replace", action="store_true", help="remove data files of other TFRecords")
+    add("--base-url", type=_server, help="another server with the same paths, in the place of all official hosts")
     given = parser.parse_args(arguments)
     splits = [name.rpartition("/")[2] for name in given.partition]
     if len(set(splits)) < len(splits):
         parser.error(f"--partition {' '.join(given.partition)}: two of one split; give each a folder of its own")
-    try:
-        found = bring(given.out, given.partition, given.mirror, given.shard, given.connections, given.base_url)
+
+    def make() -> int:
+        server, shard = given.base_url, given.shard
+        found = bring(given.out, given.partition, given.mirror, shard, given.connections, server, given.replace)
         for split, files in zip(splits, found.values(), strict=True):
-            options = convert.Options(split=split, skip_bad=given.skip_bad, workers=given.workers)
-            print(f"{given.out}: {convert.convert(files, given.out, options)}")
-    except (DataError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("interrupted; the same command goes on where it stopped", file=sys.stderr)
-        return 130
-    return 0
+            options = convert.Options(
+                split=split, skip_bad=given.skip_bad, replace=given.replace, workers=given.workers
+            )
+            convert.report(files, given.out, options)
+        return 0
+
+    return command.run(make, convert.GOES_ON)
 
 
 if __name__ == "__main__":

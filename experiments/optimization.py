@@ -3,6 +3,7 @@
 from fnmatch import fnmatchcase
 
 import mxnet as mx
+import numpy as np
 from gluoncv.utils.lr_scheduler import LRScheduler
 from mxnet import gluon
 
@@ -15,7 +16,8 @@ def make_trainer(model: gluon.Block, recipe: Training) -> gluon.Trainer:
     """A trainer of ``model``'s parameters; those that the recipe exempts are not decayed.
 
     Raises:
-        UserError: if MXNet has no such optimizer or it has no such argument, or a pattern names no parameter.
+        UserError: if MXNet has no such optimizer, it cannot take a step with the recipe's numbers, or a pattern
+            names no parameter.
     """
     for pattern in recipe.weight_decay_exempt:
         exempt = [own for name, own in model._collect_params_with_prefix().items() if fnmatchcase(name, pattern)]
@@ -26,12 +28,29 @@ def make_trainer(model: gluon.Block, recipe: Training) -> gluon.Trainer:
     known = mx.optimizer.Optimizer.opt_registry
     if recipe.optimizer.lower() not in known:
         raise unknown("optimizer", recipe.optimizer, known, "training")
+    _try(recipe)
+    return gluon.Trainer(model.collect_params(), _optimizer(recipe))
+
+
+def _optimizer(recipe: Training) -> mx.optimizer.Optimizer:
     numbers = {"learning_rate": recipe.learning_rate, "wd": recipe.weight_decay, **recipe.optimizer_params}
+    return mx.optimizer.create(recipe.optimizer, **numbers)
+
+
+def _try(recipe: Training) -> None:
+    """One step on one weight: MXNet looks at most of an optimizer's arguments only then."""
+    weight, gradient = mx.nd.ones(1), mx.nd.ones(1)
     try:
-        optimizer = mx.optimizer.create(recipe.optimizer, **numbers)
-    except TypeError as error:
-        raise UserError(f"optimizer_params: {error}; they must be arguments of MXNet's {recipe.optimizer}") from error
-    return gluon.Trainer(model.collect_params(), optimizer)
+        optimizer = _optimizer(recipe)
+        optimizer.update(0, weight, gradient, optimizer.create_state(0, weight))
+        reason = "" if np.isfinite(weight.asscalar()) else "it leads to no finite number"
+    except (TypeError, ValueError, ArithmeticError, AssertionError, mx.MXNetError) as error:
+        reason = (str(error) or type(error).__name__).splitlines()[-1].partition(", in operator")[0]
+    if reason:
+        raise UserError(
+            f"training: MXNet's {recipe.optimizer} cannot take a step with learning_rate={recipe.learning_rate}, "
+            f"weight_decay={recipe.weight_decay}, optimizer_params={recipe.optimizer_params}: {reason}"
+        )
 
 
 def make_schedule(recipe: Training, steps_per_epoch: int) -> LRScheduler:

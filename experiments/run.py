@@ -61,7 +61,7 @@ class VideoExperiment(Experiment):
 
     def _create_run(self, *args, **kwargs):
         run = super()._create_run(*args, **kwargs)
-        run._metrics = Metrics(run_log)
+        run._metrics = Metrics(run_log, run)
         return run
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from sacred.metrics_logger import MetricsLogger
 from sacred.observers import RunObserver
+from sacred.run import Run
 from sacred.utils import SacredInterrupt
 
 from experiments import configuration, journal, surroundings
@@ -203,17 +204,26 @@ def _last_step(folder: Path) -> int:
 
 
 class Metrics(MetricsLogger):
-    """Sacred's, which tells the run log of every value at once, and of none that is no number."""
+    """Sacred's, which tells the run log of every value at once, and of none that is no number.
 
-    def __init__(self, log: RunLog) -> None:
+    Args:
+        log: told first.
+        run: whose other observers hear of it in Sacred's way.
+    """
+
+    def __init__(self, log: RunLog, run: Run) -> None:
         super().__init__()
         self._log = log
+        self._run = run
         log.direct = True
 
     def log_scalar_metric(self, metric_name: str, value: Any, step: int | None = None) -> None:  # noqa: D102
+        step = self._metric_step_counter.get(metric_name, -1) + 1 if step is None else int(step)
+        self._metric_step_counter[metric_name] = step
         value = number(metric_name, value)
-        super().log_scalar_metric(metric_name, value, step)
-        self._log.metric(metric_name, value, self._metric_step_counter[metric_name])
+        self._log.metric(metric_name, value, step)
+        if len(self._run.observers) > 1:
+            super().log_scalar_metric(metric_name, value, step)
 
 
 @contextlib.contextmanager

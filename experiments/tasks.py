@@ -17,9 +17,9 @@ from experiments.checkpoint import Checkpoints
 from experiments.configuration import GIVEN_BY_DATA, numbers_of, runs_dir
 from experiments.errors import UserError
 from experiments.registry.checks import check_arguments
-from experiments.registry.schema import Data
 from gluon_models import zoo
 from gluon_models.dequantize import Dequantized
+from gluon_models.fluid_defaults import use_fluid_defaults
 from gluon_models.torch_defaults import use_torch_defaults
 
 
@@ -30,15 +30,22 @@ def train(config: Mapping[str, Any], folder: Path, log: training.Log, info: dict
     """
     arguments, data, recipe = registry.split(numbers_of(config))
     contexts, workers = devices(config["runtime"]["devices"]), config["runtime"]["workers"]
-    train_set, valid_set = (_open(config, data, split, info) for split in (data.train_split, data.valid_split))
+    train_set, valid_set = (_open(config, split, info) for split in (data.train_split, data.valid_split))
+    if train_set.kind != valid_set.kind:
+        raise UserError(
+            f"dataset {data.dataset}: split {data.train_split} has {train_set.kind}; "
+            f"split {data.valid_split} has {valid_set.kind}; convert both alike"
+        )
     model = _model(config, arguments, train_set)
     mx.random.seed(config["seed"])
     if recipe.initializer == "torch_defaults":
         use_torch_defaults(model)
+    if recipe.initializer == "fluid_defaults":
+        use_fluid_defaults(model)
     model.initialize(ctx=contexts)
     if config["weights"] is not None:
         path = weights.find(config["weights"], runs_dir(config))
-        weights.load(model, path, config.get("dropout", 0.0), new_classifier=True)
+        weights.load(model, path, new_classifier=True)
     return training.fit(
         _net(model, train_set),
         Loader(train_set, data.batch_size, data.seg_num, training=True, seed=config["seed"], workers=workers),
@@ -57,12 +64,12 @@ def evaluate(config: Mapping[str, Any], info: dict[str, Any]) -> dict[str, float
         raise UserError("evaluate: weights missing; add weights=RUN_ID or weights=FILE")
     arguments, data, recipe = registry.split(numbers_of(config))
     contexts = devices(config["runtime"]["devices"])
-    valid_set = _open(config, data, data.valid_split, info)
+    valid_set = _open(config, data.valid_split, info)
     model = _model(config, arguments, valid_set)
     model.initialize(ctx=contexts)
     path = weights.find(config["weights"], runs_dir(config))
     info["weights"] = str(path)
-    weights.load(model, path, config.get("dropout", 0.0), new_classifier=False)
+    weights.load(model, path, new_classifier=False)
     workers = config["runtime"]["workers"]
     loader = Loader(valid_set, data.batch_size, data.seg_num, training=False, workers=workers)
     return training.evaluate(_net(model, valid_set), loader, recipe.loss, contexts)
@@ -84,16 +91,27 @@ def devices(names: str) -> list[mx.Context]:
     return [mx.Context(match[1], number) for number in numbers]
 
 
-def _open(config: Mapping[str, Any], data: Data, split: str, info: dict[str, Any]) -> VideoDataset:
-    splits = (data.train_split, data.valid_split)
-    dataset = VideoDataset.open(prepare.require(data.dataset, ROOT / config["runtime"]["data_root"], splits), split)
+def open_split(config: Mapping[str, Any], split: str) -> VideoDataset:
+    """The videos of ``split``, one of the two that ``config`` names."""
+    splits = (config["train_split"], config["valid_split"])
+    folder = prepare.require(config["dataset"], ROOT / config["runtime"]["data_root"], splits)
+    return VideoDataset.open(folder, split)
+
+
+def notes_of(dataset: VideoDataset) -> dict[str, Any]:
+    """What a run records of its data: two equal fingerprints mean equal data."""
     checksums = json.dumps(dataset.fingerprint(), sort_keys=True)
-    info.setdefault("data", {})[split] = {
+    return {
         "videos": len(dataset),
         "classes": dataset.num_classes,
         "feature_dims": dataset.feature_dims,
         "fingerprint": hashlib.sha256(checksums.encode()).hexdigest(),
     }
+
+
+def _open(config: Mapping[str, Any], split: str, info: dict[str, Any]) -> VideoDataset:
+    dataset = open_split(config, split)
+    info.setdefault("data", {})[split] = notes_of(dataset)
     return dataset
 
 

@@ -1,15 +1,18 @@
 """Where a model's values come from: a run, a file of ours, or a file of Paddle's."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import mxnet as mx
+import numpy as np
 from mxnet import gluon
 
 from experiments.errors import UserError
 from gluon_models import paddle
+from gluon_models.errors import ModelError
 from gluon_models.paddle_pickle import read_pdparams
 
-CLASSIFIER = "classifier."  # how the names of the last layer's parameters start, in every model of ours
+CLASSIFIER = ("classifier.weight", "classifier.bias")  # the last layer's parameters, in every model of ours
 
 
 def find(weights: int | str, runs_dir: Path) -> Path:
@@ -25,47 +28,64 @@ def find(weights: int | str, runs_dir: Path) -> Path:
     return path
 
 
-def load(model: gluon.Block, path: Path, dropout: float, new_classifier: bool) -> None:
+def load(model: gluon.Block, path: Path, new_classifier: bool) -> None:
     """Give ``model``, which is initialized, the values in ``path``, all or none of them.
 
     Args:
         model: a model with ``feature_dims``.
         path: of Gluon's ``save_parameters``, or a ``.pdparams`` of Paddle's.
-        dropout: that the parameters were trained with; Paddle's convention needs it.
         new_classifier: let the classifier keep its initial values where the file's is for another number of
             classes, and say so; otherwise that is an error.
 
     Raises:
-        UserError, ModelError: if the file cannot be read or is of another model.
+        UserError, ModelError: if the file cannot be read, is of another model or holds values that are not finite.
     """
     own = model._collect_params_with_prefix()
-    found = _paddle(model, path, dropout) if path.suffix == ".pdparams" else _gluon(path)
-    if set(own) != set(found):
-        strangers = sorted(set(own) ^ set(found))
-        raise UserError(f"{path}: parameters of another model; {strangers[0]} is in one of the two alone")
-    misfits = [name for name in own if own[name].shape != found[name].shape]
-    fatal = [name for name in misfits if not (new_classifier and name.startswith(CLASSIFIER))]
-    if fatal:
-        name = fatal[0]
-        raise UserError(f"{path}: {name} is {found[name].shape} there and {own[name].shape} here; set the sizes alike")
-    if misfits:
-        before, now = (parameters[CLASSIFIER + "bias"].shape[0] for parameters in (found, own))
+    found = _paddle(model, path) if path.suffix == ".pdparams" else _gluon(path)
+    if missing := sorted(set(own) - set(found)):
+        raise UserError(f"{path}: parameters of another model; {missing[0]}, which this one has, is missing there")
+    if surplus := sorted(set(found) - set(own)):
+        raise UserError(f"{path}: parameters of another model; {surplus[0]}, which is there, is not in this one")
+    anew = CLASSIFIER if new_classifier and _has_other_classes(own, found) else ()
+    for name, parameter in own.items():
+        if name not in anew and found[name].shape != parameter.shape:
+            raise UserError(
+                f"{path}: {name} is {found[name].shape} there and {parameter.shape} here; set the sizes alike"
+            )
+        if not np.isfinite(found[name]).all():
+            raise UserError(
+                f"{path}: {name} has values that are not finite; the file is damaged, or its training failed"
+            )
+    if anew:
+        before, now = (len(found[CLASSIFIER[1]]), own[CLASSIFIER[1]].shape[0])
         print(f"weights: {path} has {before} classes and the data {now}: the classifier starts anew")
     for name, parameter in own.items():
-        if name not in misfits:
-            parameter.set_data(found[name])
+        if name not in anew:
+            parameter.set_data(mx.nd.array(found[name]))
 
 
-def _gluon(path: Path) -> dict[str, mx.nd.NDArray]:
+def _has_other_classes(own: Mapping[str, gluon.Parameter], found: Mapping[str, np.ndarray]) -> bool:
+    """Whether the file's classifier is this model's but for the number of classes, axis 0 of weight and of bias."""
+    if not set(CLASSIFIER) <= set(own):
+        return False
+    weight, bias = (found[name].shape for name in CLASSIFIER)
+    own_weight, own_bias = (own[name].shape for name in CLASSIFIER)
+    return weight[:1] == bias and own_weight[:1] == own_bias and weight[1:] == own_weight[1:] and bias != own_bias
+
+
+def _gluon(path: Path) -> dict[str, np.ndarray]:
     try:
         found = mx.nd.load(str(path))
     except mx.MXNetError as error:
         raise UserError(f"{path}: not a file of Gluon parameters; give one, a run's id, or a .pdparams") from error
     if not isinstance(found, dict):
         raise UserError(f"{path}: arrays without names; give a file of Gluon's save_parameters")
-    return found
+    return {name: values.asnumpy() for name, values in found.items()}
 
 
-def _paddle(model: gluon.Block, path: Path, dropout: float) -> dict[str, mx.nd.NDArray]:
-    net = paddle.net_of(read_pdparams(path), list(model.feature_dims), dropout)
-    return {name: parameter.data() for name, parameter in net._collect_params_with_prefix().items()}
+def _paddle(model: gluon.Block, path: Path) -> dict[str, np.ndarray]:
+    weights = read_pdparams(path)
+    try:
+        return paddle.values_for(model, weights)
+    except ModelError as error:
+        raise UserError(f"{path}: {error}") from error

@@ -13,9 +13,10 @@ from mxnet.gluon import nn
 
 from gluon_models import zoo
 from gluon_models.attention import Cluster
+from gluon_models.dropout import Dropout, DropoutMode
 from gluon_models.errors import ModelError
 from gluon_models.initializers import msra_normal, msra_uniform
-from gluon_models.video_model import VideoModel, check_dropout, check_sizes
+from gluon_models.video_model import VideoModel, check_sizes
 
 _SMALL = {"feature_dims": {"rgb": 6, "audio": 3}, "num_classes": 5, "cluster_nums": [3, 2], "dropout": 0.5}
 
@@ -32,20 +33,21 @@ class AttentionCluster(VideoModel):
         attention: "average", "fc1" or "fc2".
         shifting: Shift and normalise the output of every unit.
         hidden_units: Widths of the tanh layers before the classifier; [] for none.
-        dropout: Share of the clusters' outputs dropped in training; the others are scaled up.
+        dropout: Share of the clusters' outputs dropped in training.
+        dropout_mode: Which outputs are scaled: those kept in training, or all in evaluation; see `Dropout`.
         prefix: Gluon's name prefix.
         params: Gluon's shared parameters.
 
     Input: features, a list of (B, T, F_m); lengths (B,), (B, M) or None. Output: logits (B, num_classes).
 
     Raises:
-        ModelError: `cluster_nums` or `attention` does not fit.
+        ModelError: `cluster_nums`, `attention` or the dropout does not fit.
     """
 
     examples: ClassVar[list[dict[str, Any]]] = [
         {**_SMALL, "attention": "fc1", "shifting": True, "hidden_units": [7, 8]},
         {**_SMALL, "attention": "fc1", "shifting": False, "hidden_units": []},
-        {**_SMALL, "attention": "fc2", "shifting": True, "hidden_units": []},
+        {**_SMALL, "attention": "fc2", "shifting": True, "hidden_units": [], "dropout_mode": "downgrade_in_infer"},
         {**_SMALL, "attention": "average", "shifting": False, "hidden_units": [7]},
     ]
 
@@ -59,22 +61,21 @@ class AttentionCluster(VideoModel):
         shifting: bool,
         hidden_units: Sequence[int],
         dropout: float,
+        dropout_mode: DropoutMode = "upscale_in_train",
         prefix: str | None = None,
         params: Any = None,
     ) -> None:
         super().__init__(list(feature_dims), prefix=prefix, params=params)
         units = _units_by_modality(cluster_nums, self.modalities)
         check_sizes(num_classes=num_classes, cluster_nums=units.values(), hidden_units=hidden_units)
-        check_dropout(dropout)
         self.feature_dims = dict(feature_dims)
-        self.dropout_rate = dropout
         with self.name_scope():
             self.clusters = [
                 Cluster(attention, dim, units[modality], shifting) for modality, dim in feature_dims.items()
             ]
             for modality, cluster in zip(self.modalities, self.clusters, strict=True):
                 self.register_child(cluster, f"cluster_{modality}")
-            self.dropout = nn.Dropout(dropout)
+            self.dropout = Dropout(dropout, dropout_mode)
             self.hidden = nn.HybridSequential()
             width = sum(units[modality] * dim for modality, dim in feature_dims.items())
             for size in hidden_units:

@@ -13,8 +13,9 @@ from mxnet.gluon import HybridBlock, nn, rnn
 
 from gluon_models import zoo
 from gluon_models.attention import masked_softmax
+from gluon_models.dropout import Dropout, DropoutMode
 from gluon_models.initializers import fan_in_uniform, xavier_uniform
-from gluon_models.video_model import VideoModel, check_dropout, check_sizes
+from gluon_models.video_model import VideoModel, check_sizes
 
 _SMALL = {"feature_dims": {"rgb": 6, "audio": 3}, "num_classes": 5, "embedding_size": 4, "lstm_size": 3}
 
@@ -34,7 +35,8 @@ class AttentionLSTM(VideoModel):
         lstm_size: H, width of one direction of the LSTM.
         hidden_units: Widths of the layers before the classifier, the last with tanh, those before it with
             relu; [] for none.
-        dropout: Share of the LSTM's outputs dropped in training; the others are scaled up.
+        dropout: Share of the LSTM's outputs dropped in training.
+        dropout_mode: Which outputs are scaled: those kept in training, or all in evaluation; see `Dropout`.
         prefix: Gluon's name prefix.
         params: Gluon's shared parameters.
 
@@ -43,7 +45,7 @@ class AttentionLSTM(VideoModel):
 
     examples: ClassVar[list[dict[str, Any]]] = [
         {**_SMALL, "hidden_units": [7, 8], "dropout": 0.5},
-        {**_SMALL, "hidden_units": [], "dropout": 0.0},
+        {**_SMALL, "hidden_units": [], "dropout": 0.5, "dropout_mode": "downgrade_in_infer"},
     ]
 
     def __init__(
@@ -55,6 +57,7 @@ class AttentionLSTM(VideoModel):
         lstm_size: int,
         hidden_units: Sequence[int],
         dropout: float,
+        dropout_mode: DropoutMode = "upscale_in_train",
         prefix: str | None = None,
         params: Any = None,
     ) -> None:
@@ -62,10 +65,11 @@ class AttentionLSTM(VideoModel):
         check_sizes(
             num_classes=num_classes, embedding_size=embedding_size, lstm_size=lstm_size, hidden_units=hidden_units
         )
-        check_dropout(dropout)
         self.feature_dims = dict(feature_dims)
         with self.name_scope():
-            self.encoders = [Encoder(dim, embedding_size, lstm_size, dropout) for dim in feature_dims.values()]
+            self.encoders = [
+                Encoder(dim, embedding_size, lstm_size, dropout, dropout_mode) for dim in feature_dims.values()
+            ]
             for modality, encoder in zip(self.modalities, self.encoders, strict=True):
                 self.register_child(encoder, f"encoder_{modality}")
             self.hidden = nn.HybridSequential()
@@ -103,15 +107,23 @@ class Encoder(HybridBlock):
         embedding_size: E.
         lstm_size: H.
         dropout: Share of the LSTM's outputs dropped in training.
+        dropout_mode: See `Dropout`.
     """
 
-    def __init__(self, dim: int, embedding_size: int, lstm_size: int, dropout: float) -> None:
+    def __init__(
+        self,
+        dim: int,
+        embedding_size: int,
+        lstm_size: int,
+        dropout: float,
+        dropout_mode: DropoutMode = "upscale_in_train",
+    ) -> None:
         super().__init__()
         with self.name_scope():
             self.embedding = _frame_dense(embedding_size, dim, activation="tanh")
             self.forwards = _lstm(lstm_size, embedding_size)
             self.backwards = _lstm(lstm_size, embedding_size)
-            self.dropout = nn.Dropout(dropout)
+            self.dropout = Dropout(dropout, dropout_mode)
             self.score = _frame_dense(1, 2 * lstm_size)
 
     def hybrid_forward(self, F: Any, frames: Any, lengths: Any = None) -> Any:

@@ -10,80 +10,77 @@
 import argparse
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import get_args
 
 import mxnet as mx
 import numpy as np
-from mxnet.gluon import HybridBlock, Parameter, nn
+from mxnet.gluon import HybridBlock, Parameter
 
 from gluon_models import zoo
-from gluon_models.attention_cluster import AttentionCluster
-from gluon_models.attention_lstm import AttentionLSTM
+from gluon_models.dropout import DropoutMode
 from gluon_models.errors import ModelError
 from gluon_models.paddle_pickle import read_pdparams
-
-Shape = tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Source:
-    """Where Paddle keeps the values of one parameter.
-
-    Attributes:
-        parameter: Our parameter.
-        name: Paddle's name of it.
-        to_paddle: Our shape -> Paddle's shape.
-        to_ours: Paddle's values -> our values.
-    """
-
-    parameter: Parameter
-    name: str
-    to_paddle: Callable[[Shape], Shape] = lambda shape: shape
-    to_ours: Callable[[np.ndarray], np.ndarray] = lambda values: values
+from gluon_models.paddle_sources import PUBLISHED_DROPOUT, Source, sources
 
 
-def load_into(net: HybridBlock, weights: Mapping[str, np.ndarray] | str | Path) -> None:
+def load_into(
+    net: HybridBlock, weights: Mapping[str, np.ndarray] | str | Path, source_dropout: float | None = None
+) -> None:
     """Gives a net the weights of a Paddle model; the net may be initialised or not.
 
-    Paddle numbers the modalities; its number i is the i-th of `net.feature_dims`.
-
-    Fluid's dropout ("downgrade_in_infer") leaves what it keeps as it is in training and multiplies everything
-    by 1 - p in evaluation; Gluon's divides what it keeps by 1 - p in training. The weights of the layer after
-    Attention Cluster's dropout are multiplied by 1 - p here, which makes both alike in both modes.
-    PaddleVideo's dropout is as Gluon's.
+    Paddle numbers the modalities; its number i is the i-th of `net.feature_dims`. Whatever dropout the net has,
+    in evaluation it computes what the source does; see `paddle_sources.sources`.
 
     Args:
         net: An `attention_cluster` with attention "fc1" and shifting, or an `attention_lstm`.
-        weights: {Paddle's name: array}, or the path of a `.pdparams` file.
+        weights: {Paddle's name: array of floats}, or the path of a `.pdparams` file.
+        source_dropout: Dropout that the weights were trained with; None takes the net's own.
 
     Raises:
-        ModelError: the file cannot be read, a name is missing or surplus, or a shape is wrong.
+        ModelError: the file cannot be read, a name is missing or surplus, a shape is wrong, or values are not
+            finite floats.
     """
-    weights = _plain_names(weights if isinstance(weights, Mapping) else read_pdparams(weights))
-    table = sources(net)
-    _check_names({source.name for source in table}, set(weights))
-    for source in table:
-        shape, expected = np.shape(weights[source.name]), source.to_paddle(source.parameter.shape)
-        if shape != expected:
-            raise ModelError(f"{source.name} has shape {shape}, but this net needs {expected}")
-    for source in table:
+    found = list(_found(net, weights, source_dropout))
+    for source, values in found:
+        expected = source.to_paddle(source.parameter.shape)
+        if values.shape != expected:
+            raise ModelError(f"{source.name} has shape {values.shape}, but this net needs {expected}")
+    for source, values in found:
         if not _is_initialised(source.parameter):
             source.parameter.initialize()
-        source.parameter.set_data(mx.nd.array(source.to_ours(weights[source.name])))
+        source.parameter.set_data(mx.nd.array(source.to_ours(values)))
 
 
-def net_of(weights: Mapping[str, np.ndarray], modalities: Sequence[str], dropout: float) -> HybridBlock:
+def values_for(net: HybridBlock, weights: Mapping[str, np.ndarray] | str | Path) -> dict[str, np.ndarray]:
+    """Returns {our name: values} as `load_into` would give them to `net`, whose sizes may differ from theirs.
+
+    Raises:
+        ModelError: as in `load_into`, but for sizes.
+    """
+    names = {id(parameter): name for name, parameter in net._collect_params_with_prefix().items()}
+    found = _found(net, weights, PUBLISHED_DROPOUT)
+    return {names[id(source.parameter)]: source.to_ours(values) for source, values in found}
+
+
+def net_of(
+    weights: Mapping[str, np.ndarray],
+    modalities: Sequence[str],
+    source_dropout: float = PUBLISHED_DROPOUT,
+    dropout_mode: DropoutMode = "upscale_in_train",
+) -> HybridBlock:
     """Makes the net that the names and shapes of Paddle's weights describe, and loads them into it.
 
     Args:
-        weights: {Paddle's name: array}.
+        weights: {Paddle's name: array of floats}.
         modalities: Names of the modalities, in Paddle's order.
-        dropout: Dropout that the weights were trained with.
+        source_dropout: Dropout that the weights were trained with; the net has it too.
+        dropout_mode: The net's.
 
     Raises:
-        ModelError: these are not the weights of a model that we know.
+        ModelError: these are not the weights of a model that we know, or the modalities do not fit them.
     """
     weights = _plain_names(weights)
     if "logistic.weights" in weights:
@@ -108,72 +105,56 @@ def net_of(weights: Mapping[str, np.ndarray], modalities: Sequence[str], dropout
             "unknown weights: Attention Cluster has a logistic.weights and PaddleVideo's AttentionLSTM a "
             f"fc_logit.weight, these have {', '.join(sorted(weights)[:4]) or 'nothing'} ..."
         )
+    if "" in modalities or len(set(modalities)) != len(modalities):
+        raise ModelError(f"the modalities are named {','.join(modalities)!r}; each needs a name of its own")
     if len(widths) != len(modalities):
         raise ModelError(f"the weights have {len(widths)} modalities, but {len(modalities)} are named")
-    feature_dims = dict(zip(modalities, widths, strict=True))
-    net = zoo.create(name, feature_dims=feature_dims, dropout=dropout, **arguments)
-    load_into(net, weights)
+    net = zoo.create(
+        name,
+        feature_dims=dict(zip(modalities, widths, strict=True)),
+        dropout=source_dropout,
+        dropout_mode=dropout_mode,
+        **arguments,
+    )
+    load_into(net, weights, source_dropout)
     return net
 
 
-def sources(net: HybridBlock) -> list[Source]:
-    """Returns where Paddle keeps the values of each parameter of a net.
-
-    Raises:
-        ModelError: Paddle has no such model.
-    """
-    if isinstance(net, AttentionCluster):
-        return list(_attention_cluster_sources(net))
-    if isinstance(net, AttentionLSTM):
-        return list(_attention_lstm_sources(net))
-    raise ModelError(f"Paddle has no weights for a {type(net).__name__}")
-
-
-def _attention_cluster_sources(net: AttentionCluster) -> Iterator[Source]:
-    for index, cluster in enumerate(net.clusters):
-        score = cluster.attention.score
-        if score is None or cluster.attention.hidden is not None or not cluster.shifting:
-            raise ModelError("Paddle's Attention Cluster has attention 'fc1' and shifting; this net has not")
-        yield Source(
-            score.weight,
-            f"satt{index}.conv.weight",
-            to_paddle=lambda shape: (*shape, 1, 1),
-            to_ours=lambda values: values[:, :, 0, 0],
+def _found(
+    net: HybridBlock, weights: Mapping[str, np.ndarray] | str | Path, source_dropout: float | None
+) -> Iterator[tuple[Source, np.ndarray]]:
+    """Every parameter's source and Paddle's values, whose sizes are not checked, but for the axes of length 1."""
+    table = sources(net, source_dropout)
+    plain = _plain_names(weights if isinstance(weights, Mapping) else read_pdparams(weights))
+    problems = [
+        f"{what}: {', '.join(sorted(names))}"
+        for what, names in (
+            ("missing", {source.name for source in table} - set(plain)),
+            ("surplus", set(plain) - {source.name for source in table}),
         )
-        yield Source(score.bias, f"satt{index}.conv.bias")
-        yield Source(cluster.alpha, f"satt{index}.shift_w")
-        yield Source(cluster.beta, f"satt{index}.shift_b")
-    layers = [*net.hidden, net.classifier]
-    names = [*(f"fc{index + 1}" for index in range(len(net.hidden))), "logistic"]
-    scales = [1.0 - net.dropout_rate] + [1.0] * len(net.hidden)
-    for layer, name, scale in zip(layers, names, scales, strict=True):
-        yield from _dense(layer, f"{name}.weights", f"{name}.bias", scale)
-
-
-def _attention_lstm_sources(net: AttentionLSTM) -> Iterator[Source]:
-    for index, encoder in enumerate(net.encoders):
-        yield from _dense(encoder.embedding, f"fc_feature{index}.weight", f"fc_feature{index}.bias")
-        for direction, suffix in ((encoder.forwards, ""), (encoder.backwards, "_reverse")):
-            yield Source(direction.l0_i2h_weight, f"bi_lstm{index}.weight_ih_l0{suffix}")
-            yield Source(direction.l0_h2h_weight, f"bi_lstm{index}.weight_hh_l0{suffix}")
-            yield Source(direction.l0_i2h_bias, f"bi_lstm{index}.bias_ih_l0{suffix}")
-            yield Source(direction.l0_h2h_bias, f"bi_lstm{index}.bias_hh_l0{suffix}")
-        yield from _dense(encoder.score, f"att_fc{index}.weight", f"att_fc{index}.bias")
-    for index, layer in enumerate(net.hidden):
-        yield from _dense(layer, f"fc_out{index + 1}.weight", f"fc_out{index + 1}.bias")
-    yield from _dense(net.classifier, "fc_logit.weight", "fc_logit.bias")
-
-
-def _dense(layer: nn.Dense, weight: str, bias: str, scale: float = 1.0) -> Iterator[Source]:
-    """Paddle keeps the weights of a fully connected layer as (in, out), Gluon as (out, in)."""
-    yield Source(layer.weight, weight, to_paddle=lambda shape: shape[::-1], to_ours=lambda values: values.T * scale)
-    yield Source(layer.bias, bias)
+        if names
+    ]
+    if problems:
+        raise ModelError(f"these are not the weights of this net; {'; '.join(problems)}")
+    for source in table:
+        values, expected = plain[source.name], source.to_paddle(source.parameter.shape)
+        if values.ndim != len(expected) or values.shape[2:] != expected[2:]:
+            raise ModelError(f"{source.name} has shape {values.shape}, but this net needs {expected}")
+        yield source, values
 
 
 def _plain_names(weights: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Drops PaddleVideo's prefix "head." and the second names that a state_dict has for an LSTM's weights."""
     plain: dict[str, np.ndarray] = {}
     for full_name, values in weights.items():
+        if not isinstance(full_name, str):
+            raise ModelError(f"the weights have the key {full_name!r}; Paddle's names are text")
+        if not (isinstance(values, np.ndarray) and values.dtype.kind == "f" and values.size):
+            raise ModelError(f"{full_name} is no NumPy array of floats, or an empty one")
+        with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is refused
+            values = values.astype(np.float32, copy=False)
+        if not np.isfinite(values).all():
+            raise ModelError(f"{full_name} has values that are no finite float32; the weights are damaged")
         name = full_name.removeprefix("head.")
         if cell := re.fullmatch(r"(bi_lstm\d+)\.0\.cell_(fw|bw)\.(\w+)", name):
             name = f"{cell[1]}.{cell[3]}_l0" + ("_reverse" if cell[2] == "bw" else "")
@@ -183,31 +164,23 @@ def _plain_names(weights: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     return plain
 
 
-def _check_names(expected: set[str], actual: set[str]) -> None:
-    problems = [
-        f"{what}: {', '.join(sorted(names))}"
-        for what, names in (("missing", expected - actual), ("surplus", actual - expected))
-        if names
-    ]
-    if problems:
-        raise ModelError(f"these are not the weights of this net; {'; '.join(problems)}")
-
-
 def _size(weights: Mapping[str, np.ndarray], name: str, axis: int) -> int:
     if name not in weights:
         raise ModelError(f"these are not the weights of a whole net; missing: {name}")
-    shape = np.shape(weights[name])
+    shape = weights[name].shape
     if axis >= len(shape):
         raise ModelError(f"{name} has shape {shape}, which has no axis {axis}")
     return shape[axis]
 
 
 def _sizes(weights: Mapping[str, np.ndarray], pattern: str, axis: int, start: int) -> list[int]:
-    """Sizes along one axis of the arrays called `pattern` with start, start + 1 and so on."""
-    sizes: list[int] = []
-    while (name := pattern.format(start + len(sizes))) in weights:
-        sizes.append(_size(weights, name, axis))
-    return sizes
+    """Sizes along one axis of the arrays called `pattern` with start, start + 1 and so on.
+
+    The layer of the highest number counts, whichever of its arrays is there, so that a missing one is named.
+    """
+    layer = pattern.partition("{}")[0] + r"(\d{1,3})\."
+    numbers = [int(match[1]) for name in weights if (match := re.match(layer, name))]
+    return [_size(weights, pattern.format(number), axis) for number in range(start, max(numbers, default=-1) + 1)]
 
 
 def _is_initialised(parameter: Parameter) -> bool:
@@ -224,27 +197,63 @@ def main(arguments: Sequence[str] | None = None) -> int:
         prog="python -m gluon_models.paddle", description="Convert Paddle's weights to Gluon parameters."
     )
     parser.add_argument("file", metavar="FILE", help="weights as Paddle pickles them, .pdparams")
-    parser.add_argument("out", metavar="OUT", type=Path, help="file to write, .params")
+    parser.add_argument("out", metavar="OUT", help="file to write, .params")
     parser.add_argument(
         "--modalities", default="rgb,audio", help="names of the modalities, in Paddle's order (%(default)s)"
     )
     parser.add_argument(
-        "--dropout", type=float, default=0.5, help="dropout the weights were trained with (%(default)s)"
+        "--dropout",
+        type=float,
+        default=PUBLISHED_DROPOUT,
+        help="dropout the weights were trained with (%(default)s)",
+    )
+    parser.add_argument(
+        "--dropout-mode",
+        choices=get_args(DropoutMode),
+        default="upscale_in_train",
+        help="dropout_mode of the net that OUT is for (%(default)s)",
     )
     options = parser.parse_args(arguments)
     try:
-        net = net_of(read_pdparams(options.file), options.modalities.split(","), options.dropout)
-        if not options.out.parent.is_dir():
-            raise ModelError(f"there is no folder {options.out.parent}")
-        partial = options.out.with_name(f"{options.out.name}.partial")
-        net.save_parameters(str(partial))
-        partial.replace(options.out)
-    except ModelError as error:
-        print(error, file=sys.stderr)
+        out = _checked_out(options.file, options.out)
+        net = net_of(read_pdparams(options.file), options.modalities.split(","), options.dropout, options.dropout_mode)
+        _save(net, out)
+    except (ValueError, OSError) as error:
+        print((str(error) or type(error).__name__).splitlines()[-1], file=sys.stderr)
         return 1
     count = sum(int(np.prod(parameter.shape)) for parameter in net.collect_params().values())
-    print(f"{options.out}: {type(net).__name__} of {count:,} parameters, feature_dims {net.feature_dims}")
+    print(
+        f"{out}: {type(net).__name__} of {count:,} parameters, feature_dims {net.feature_dims}, "
+        f"for dropout {options.dropout}, dropout_mode {options.dropout_mode}"
+    )
     return 0
+
+
+def _checked_out(file: str, out: str) -> Path:
+    path = Path(out)
+    if not out:
+        raise ModelError("OUT is empty; name the file to write")
+    if not path.parent.is_dir():
+        raise ModelError(f"{out}: there is no folder {path.parent}; make it, or name another file")
+    if path.exists() and not path.is_file():
+        raise ModelError(f"{out} is there and is no ordinary file; name another")
+    if path.exists() and Path(file).exists() and path.samefile(file):
+        raise ModelError(f"{out} is FILE itself; name another file to write")
+    return path
+
+
+def _save(net: HybridBlock, out: Path) -> None:
+    """Writes the parameters to `out`, whole or not at all."""
+    try:
+        with tempfile.TemporaryDirectory(prefix=".partial-", dir=out.parent) as folder:
+            partial = Path(folder) / "net.params"
+            net.save_parameters(str(partial))
+            mx.nd.load(str(partial))  # a full disk may cut off the last bytes, and MXNet notices only here
+            partial.replace(out)
+    except OSError as error:
+        raise ModelError(f"{out} cannot be written: {error.strerror}") from error
+    except mx.MXNetError as error:
+        raise ModelError(f"{out} cannot be written as a whole; is the disk full?") from error
 
 
 if __name__ == "__main__":

@@ -53,16 +53,20 @@ def read_pdparams(path: str | Path) -> dict[str, np.ndarray]:
     if not isinstance(content, dict):
         raise ModelError(f"{path} holds a {type(content).__name__}, not a dict of arrays as Paddle writes it")
     content.pop("StructuredToParameterName@@", None)
-    return {_text(name): _array(path, name, value) for name, value in content.items()}
+    size = Path(path).stat().st_size
+    return {_text(name): _array(path, _text(name), value, size) for name, value in content.items()}
 
 
 def _text(name: Any) -> str:
-    return name.decode() if isinstance(name, bytes) else str(name)
+    return name.decode(errors="backslashreplace") if isinstance(name, bytes) else str(name)
 
 
-def _array(path: str | Path, name: Any, value: Any) -> np.ndarray:
+def _array(path: str | Path, name: str, value: Any, file_size: int) -> np.ndarray:
     if isinstance(value, tuple) and len(value) == 2:
         value = value[1]
     if not (isinstance(value, np.ndarray) and value.dtype.kind == "f"):
-        raise ModelError(f"{path}: {_text(name)} is no array of floats")
-    return value.astype(np.float32)
+        raise ModelError(f"{path}: {name} is no array of floats")
+    if value.nbytes > file_size:  # one number repeated by strides of 0, or never written
+        raise ModelError(f"{path}: {name} claims {value.nbytes} bytes, more than the whole file")
+    with np.errstate(over="ignore"):  # becomes infinite, which whoever uses the weights refuses
+        return value.astype(np.float32)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import mxnet as mx
 from mxnet.gluon import HybridBlock
 
 from gluon_models.errors import ModelError
@@ -13,9 +14,10 @@ class VideoModel(HybridBlock):
 
     `features` is a list of (batch, frames, dim) arrays, one a modality, in the order of `modalities`.
     `lengths` counts the real frames of each video; the frames after them are padding and never change an
-    output. It is (batch,) if all modalities have the same count, (batch, modalities) if each has its own (a
-    video without sound has 0 there), of any integer or float type, or None where every frame is real, which
-    saves the masking.
+    output, whatever finite values they have (the loaders pad with 0; a NaN would come through as 0 times NaN).
+    It is (batch,) if all modalities have the same count, (batch, modalities) if each has its own (a video
+    without sound has 0 there), of any integer or float type, or None where every frame is real, which saves the
+    masking.
 
     Args:
         modalities: Names of the modalities.
@@ -34,10 +36,16 @@ class VideoModel(HybridBlock):
         """Runs the net; see the class for shapes.
 
         Raises:
-            ModelError: the number of feature arrays is not the number of modalities.
+            ModelError: the number of feature arrays is not the number of modalities, or `lengths` is of
+                another shape.
         """
         if len(features) != len(self.modalities):
             raise ModelError(f"{len(features)} feature arrays for the modalities {', '.join(self.modalities)}")
+        if isinstance(lengths, mx.nd.NDArray):  # a symbol has no shape yet
+            common, each = (len(features[0]),), (len(features[0]), len(self.modalities))
+            if lengths.shape not in (common, each):
+                names = ", ".join(self.modalities)
+                raise ModelError(f"lengths has shape {lengths.shape}; it must be {common}, or {each} for {names}")
         if self._traced_with_lengths is not (lengths is not None):
             self._clear_cached_op()  # a hybridized graph either has the input `lengths` or has not
             self._traced_with_lengths = lengths is not None
@@ -64,9 +72,3 @@ def check_sizes(**sizes: int | Iterable[int]) -> None:
         for size in value if isinstance(value, Iterable) else [value]:
             if size < 1:
                 raise ModelError(f"{name} has a size of {size}; it must be at least 1")
-
-
-def check_dropout(dropout: float) -> None:
-    """Raises a ModelError unless `dropout` is a share below 1."""
-    if not 0 <= dropout < 1:
-        raise ModelError(f"dropout is {dropout}; it must be at least 0 and below 1")

@@ -4,10 +4,17 @@ No field has a default: an entry leans on none. No key stands in two blocks, so 
 no prefix. The block ``model`` has no class here; its schema is the signature of the model that it names.
 """
 
+import math
 from dataclasses import dataclass
-from typing import Any, Literal
+from itertools import pairwise
+from typing import Any, Literal, get_args
 
 from experiments.errors import UserError
+from experiments.registry.checks import unknown
+
+Metric = Literal["hit_at_1", "perr", "gap", "mean_ap"]
+# An optimizer's arguments that have a key of their own, by which alone they are given.
+OWN_KEYS = {"learning_rate": "learning_rate", "wd": "weight_decay", "rescale_grad": "loss_scale"}
 
 
 @dataclass(frozen=True)
@@ -39,9 +46,10 @@ class Training:
         loss: ``softmax_cross_entropy`` for videos of one label, ``sigmoid_cross_entropy`` (over classes, summed) else.
         loss_scale: what the mean over the batch is multiplied by; a source that takes a device's sum and averages
             over devices has the videos of a device here.
-        initializer: ``published``, as the model's source has it, or ``torch_defaults``, for sources in torch.
+        initializer: ``published``, as the model's source has it; ``torch_defaults``, for sources in torch;
+            ``fluid_defaults``, for those in Paddle's Fluid that leave it to the framework.
         optimizer: by MXNet's name.
-        optimizer_params: its other arguments, by MXNet's names.
+        optimizer_params: its other arguments, all numbers, by MXNet's names.
         learning_rate: at the start.
         lr_decay_epochs, lr_decay_factor: the rate is multiplied by the factor after each of these epochs.
         weight_decay: L2 coefficient, as MXNet applies it (added to the gradient).
@@ -54,7 +62,7 @@ class Training:
 
     loss: Literal["softmax_cross_entropy", "sigmoid_cross_entropy"]
     loss_scale: float
-    initializer: Literal["published", "torch_defaults"]
+    initializer: Literal["published", "torch_defaults", "fluid_defaults"]
     optimizer: str
     optimizer_params: dict[str, Any]
     learning_rate: float
@@ -65,12 +73,23 @@ class Training:
     epochs: int
     log_interval: int
     valid_interval: int
-    select_by: Literal["hit_at_1", "perr", "gap", "mean_ap"]
+    select_by: Metric
 
     def __post_init__(self) -> None:
         _at_least_one(self, "epochs", "log_interval", "valid_interval")
-        if not self.learning_rate > 0:
-            raise UserError(f"learning_rate={self.learning_rate} is not above 0")
+        for name in ("learning_rate", "loss_scale", "lr_decay_factor"):
+            value = getattr(self, name)
+            if not 0 < value < math.inf:
+                raise UserError(f"{name}={value} is not above 0 and finite")
+        if not 0 <= self.weight_decay < math.inf:
+            raise UserError(f"weight_decay={self.weight_decay} is not at least 0 and finite")
+        if not all(before < after for before, after in pairwise([0, *self.lr_decay_epochs])):
+            raise UserError(f"lr_decay_epochs={self.lr_decay_epochs} do not rise from 1 on")
+        for name, value in self.optimizer_params.items():
+            if name in OWN_KEYS:
+                raise UserError(f"optimizer_params: {name} is given by the key {OWN_KEYS[name]}, not here")
+            if not (isinstance(value, int | float) and -math.inf < value < math.inf):
+                raise UserError(f"optimizer_params: {name}={value!r} is not a number")
 
 
 @dataclass(frozen=True)
@@ -88,6 +107,15 @@ class Reference:
     split: str
     metrics: dict[str, float]
     tolerance: float
+
+    def __post_init__(self) -> None:
+        for name, value in self.metrics.items():
+            if name not in get_args(Metric):
+                raise unknown("metric", name, get_args(Metric), "references")
+            if not 0 <= value <= 1:
+                raise UserError(f"references: {name}={value} is not a fraction of 1")
+        if not 0 < self.tolerance < 1:
+            raise UserError(f"references: tolerance={self.tolerance} is not a fraction of 1, above 0")
 
 
 @dataclass(frozen=True)

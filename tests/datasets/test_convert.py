@@ -1,12 +1,11 @@
 import hashlib
+import os
 import pickle
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 from datasets import convert, hdf5, hdf5_check, sequence_example, tfrecord
-from datasets.errors import DataError
 from datasets.loader import Loader
 from datasets.record import Record
 from datasets.video_dataset import VideoDataset
@@ -75,7 +74,7 @@ def test_a_source_larger_than_a_data_file_is_cut(tmp_path, video, write_tfrecord
     assert all(path.stat().st_size < 1.1 * 2**20 for path in dataset.paths)
 
 
-def test_a_modality_that_some_videos_lack(tmp_path, video, write_tfrecord, capsys):
+def test_a_modality_that_some_videos_lack(tmp_path, video, write_tfrecord):
     first, second, third = video("a"), video("b", audio=0), video("c")
     flow = np.ones((3, 8), np.uint8)
     third = Record(third.id, third.labels, {**third.features, "flow": flow})
@@ -91,10 +90,8 @@ def test_a_modality_that_some_videos_lack(tmp_path, video, write_tfrecord, capsy
     )
     batch = next(Loader(VideoDataset.open(tmp_path / "out", "train"), 3, None, training=False).epoch())
     assert batch.lengths.tolist() == [[5, 5, 0], [5, 0, 0], [5, 5, 3]]
-    assert run(source, "--out", tmp_path / "other") == 1  # nobody asked for flow, nor said that it may go
-    assert (
-        "record 2 (byte 402): modality flow is not among rgb, audio; choose by --modalities" in capsys.readouterr().err
-    )
+    assert run(source, "--out", tmp_path / "unasked") == 0
+    assert list(hdf5.read(tmp_path / "unasked" / path.name).features) == ["rgb", "audio", "flow"]
     assert run(source, "--out", tmp_path / "other", "--modalities", "audio", "--skip-bad") == 0
     assert len(VideoDataset.open(tmp_path / "other", "train")) == 2  # the second has no frames then
 
@@ -177,13 +174,14 @@ def test_a_bad_record_ends_the_conversion_in_one_line(tmp_path, video, write_tfr
     )
     assert report.read_text().splitlines() == [
         "file,record,place,reason",
-        f'train,2,byte {place},"label 3862 out of range, there are 3862 classes"',
+        f'{source},2,byte {place},"label 3862 out of range, there are 3862 classes"',
     ]
     assert hdf5.read(out / "train-00000-of-00001.h5").skipped == [
         f"train: record 2 (byte {place}): label 3862 out of range, there are 3862 classes"
     ]
     write_tfrecord(source, [video("a"), video("b"), video("c", labels=(3861,))])  # mended, of the same size
-    assert run(source, "--out", out) == 0
+    os.utime(source, ns=(0, 1))
+    assert run(source, "--out", out, "--replace") == 0
     assert [path.name for path in out.iterdir()] == ["train-00000-of-00001.h5"]
     assert len(VideoDataset.open(out, "train")) == 3
 
@@ -202,7 +200,7 @@ def test_an_id_that_occurs_twice(tmp_path, video, write_tfrecord, capsys):
     assert dataset.ids_of(np.arange(4)) == ["a", "b", "c", "d"]
     assert [np.flatnonzero(row).tolist() for row in dataset.labels_of(np.arange(4))] == [[0], [0], [1], [2]]
     lines = (out / "bad_records_train.csv").read_text().splitlines()[1:]
-    assert [line.split(",")[:2] for line in lines] == [["train0", "2"], ["train1", "1"], ["train2", "1"]]
+    assert [line.split(",")[:2] for line in lines] == [[str(path), n] for path, n in zip(paths, "211", strict=True)]
     before = digests(out)
     assert run(*paths, "--out", out, "--shard-mib", 1, "--skip-bad") == 0
     assert digests(out) == before
@@ -227,21 +225,11 @@ def test_what_is_there_is_kept_only_if_it_stems_from_the_same_source_and_options
     kept = {path.name for path in out.iterdir() if path.stat().st_mtime_ns == times[path.name]}
     assert kept == {"train-00000-of-00003.h5", "train-00002-of-00003.h5"}
     write_tfrecord(paths[2], [video("x", frames=600, rgb=1024)])
-    assert run(*arguments) == 0
+    assert run(*arguments, "--replace") == 0
     assert VideoDataset.open(out, "train").ids_of(np.arange(3)) == ["0", "1", "x"]
-    assert run(*arguments, "--num-classes", 5000) == 0
+    assert run(*arguments, "--num-classes", 5000, "--replace") == 0
     assert VideoDataset.open(out, "train").num_classes == 5000
     assert {path.stat().st_mtime_ns for path in out.iterdir()}.isdisjoint(times.values())
-
-
-def test_files_of_other_sources_are_not_mixed_in(tmp_path, video, write_tfrecord, capsys):
-    source = write_tfrecord(tmp_path / "train", [video("a")])
-    out = tmp_path / "out"
-    out.mkdir()
-    (out / "train-00000-of-00002.h5").touch()
-    assert run(source, "--out", out) == 1
-    assert "from a conversion of other sources" in capsys.readouterr().err
-    assert run(source, "--out", out, "--split", "other") == 0
 
 
 def test_the_split_is_told_by_the_sources_names(tmp_path, video, write_tfrecord, capsys):
@@ -259,15 +247,20 @@ def test_nothing_usable(tmp_path, capsys):
     (tmp_path / "a").write_text("hello")
     assert run(tmp_path / "a", "--out", tmp_path / "out") == 1
     assert "record 0 (byte 0): not a TFRecord, nor a pickle or a CSV" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
     assert run(tmp_path / "a", "--out", tmp_path / "out", "--skip-bad") == 1
-    assert capsys.readouterr().err == f"error: {tmp_path / 'a'}: no video found\n"
+    reason, report = "not a TFRecord, nor a pickle or a CSV", tmp_path / "out" / "bad_records_train.csv"
+    assert capsys.readouterr().err == (
+        f"error: {tmp_path / 'a'}: record 0 (byte 0): {reason}; no video can be used, see {report}\n"
+    )
+    assert report.read_text().splitlines()[1:] == [f'{tmp_path / "a"},0,byte 0,"{reason}"']
 
 
-def test_two_conversions_of_one_split_exclude_each_other(tmp_path):
-    with (
-        convert._workspace(tmp_path, "train"),
-        pytest.raises(DataError, match="another conversion of split train is at work"),
-        convert._workspace(tmp_path, "train"),
-    ):
-        pass
-    assert list(tmp_path.iterdir()) == []
+def test_no_video_that_fits_is_an_error(tmp_path, video, write_tfrecord, capsys):
+    """All can be read, and each one is refused later."""
+    source = write_tfrecord(tmp_path / "train", [video("a"), video("b")])
+    out = tmp_path / "out"
+    assert run(source, "--out", out, "--skip-bad", "--num-classes", 1) == 1
+    assert "train: record 0 (byte 0): label 3 out of range, there are 1 classes; no" in capsys.readouterr().err
+    assert [path.name for path in out.iterdir()] == ["bad_records_train.csv"]
+    assert len((out / "bad_records_train.csv").read_text().splitlines()) == 3

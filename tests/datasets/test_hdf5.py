@@ -1,3 +1,6 @@
+import resource
+import signal
+
 import numpy as np
 import pytest
 
@@ -63,3 +66,56 @@ def test_another_file_is_refused_in_one_line(tmp_path, content):
         path.write_bytes(content)
     with pytest.raises(DataError, match=r"a\.h5: not a readable data file"):
         hdf5.read(path)
+
+
+def test_what_does_not_fit_on_the_disk_is_one_line_and_leaves_nothing(tmp_path):
+    """A limit of a file's size stands for a full disk, at every place where that may strike."""
+    hdf5.write(tmp_path / "a.h5", shard())
+    whole = (tmp_path / "a.h5").stat().st_size
+    (tmp_path / "a.h5").unlink()
+    before, limit = signal.signal(signal.SIGXFSZ, signal.SIG_IGN), resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        for room in range(0, whole, 1024):
+            resource.setrlimit(resource.RLIMIT_FSIZE, (room, limit[1]))
+            with pytest.raises(DataError, match=r"a\.h5: cannot be written \(.*make room there") as caught:
+                hdf5.write(tmp_path / "a.h5", shard())
+            assert "\n" not in str(caught.value)
+            assert list(tmp_path.iterdir()) == []
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+        signal.signal(signal.SIGXFSZ, before)
+
+
+def test_what_is_not_read_again_as_it_was_written_is_no_file(tmp_path, monkeypatch):
+    store = hdf5._store
+
+    def damaging(file, name, values):
+        dataset = store(file, name, values)
+        if name == "labels":
+            dataset[0] += 1
+        return dataset
+
+    monkeypatch.setattr(hdf5, "_store", damaging)
+    with pytest.raises(DataError, match=r"a\.h5: cannot be written \(labels: checksum"):
+        hdf5.write(tmp_path / "a.h5", shard())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_only_a_splits_own_files_are_found(tmp_path):
+    names = ["train-00000-of-00002.h5", "train-00001-of-00002.h5"]
+    others = [
+        "train-00000-of-00001 (copy).h5",
+        "train-x-00000-of-00001.h5",
+        "xtrain-00000-of-00001.h5",
+        "train-0-of-1.h5",
+    ]
+    for name in names + others:
+        (tmp_path / name).touch()
+    assert [path.name for path in hdf5.shard_files(tmp_path, "train")] == names
+    assert [hdf5.shard_name("train", number, 2) for number in (0, 1)] == names
+
+
+def test_a_name_that_is_not_utf8(tmp_path):
+    hdf5.write(tmp_path / "a.h5", shard(source="train\udcff.tfrecord", skipped=["train\udcff: no frames"]))
+    assert hdf5.read(tmp_path / "a.h5").source == "train\\udcff.tfrecord"
+    assert hdf5.read(tmp_path / "a.h5").skipped == ["train\\udcff: no frames"]

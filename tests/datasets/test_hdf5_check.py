@@ -20,7 +20,7 @@ def path(tmp_path):
         single_label=False,
         ranges={"rgb": (-2.0, 2.0)},
         source="a test",
-        segments={name: np.ones(1) for name in hdf5.SEGMENT_COLUMNS},
+        segments={name: np.full(1, 1 + (name == "end_times")) for name in hdf5.SEGMENT_COLUMNS},
         segment_offsets=np.array([0, 1, 1]),
         skipped=["x: record 3 (byte 5): no frames"],
         command="python -m test",
@@ -112,6 +112,14 @@ def set_attribute(name, value, owner="/"):
         (set_attribute("single_label", True), "some video has none or several"),
         (set_attribute("minimum", 3.0, "features/rgb"), "minimum 3.0 and maximum 2.0 are no range"),
         (set_attribute("format_version", 2), "format version 2"),
+        (set_attribute("minimum", 1.5, "features/rgb"), "attributes: not as they were written"),
+        (set_attribute("num_classes", 4096), "attributes: not as they were written"),
+        (set_attribute("source", np.bytes_("another test")), "attributes: not as they were written"),
+        (set_attribute("more", 1, "labels"), "attributes: not as they were written"),
+        (lambda file: file.attrs.__delitem__("attributes_crc32"), "attributes: without a checksum"),
+        (lambda file: file.move("segments", "parts"), "attributes: not|segments: columns"),
+        (set_to("segments/end_times", 0, 1), "segments: some end before they begin"),
+        (replace("features/audio", np.ones((2, 5), np.longdouble)), "features/audio: float128 of shape"),
     ],
 )
 def test_a_flaw_is_found(path, capsys, change, reason):
@@ -141,12 +149,46 @@ def test_damage_never_ends_in_another_error_and_that_of_data_is_found(path):
         shard = hdf5.read(path)
         for name, frames in sound.features.items():
             assert np.array_equal(shard.features[name], frames)
-        assert (shard.ids, shard.labels.tolist()) == (sound.ids, sound.labels.tolist())
+        for name in ("ids", "num_classes", "single_label", "ranges", "source", "command", "conversion"):
+            assert getattr(shard, name) == getattr(sound, name)
+        assert list(shard.features) == list(sound.features)
+        assert shard.labels.tolist() == sound.labels.tolist()
     assert found > 50
 
 
 def test_only_the_first_of_several_files_is_flawed(path, tmp_path, capsys):
     assert hdf5.main(["show", str(tmp_path / "missing.h5"), str(path)]) == 1
     said = capsys.readouterr()
-    assert "missing.h5: not a readable data file" in said.err
+    assert said.err == f"error: {tmp_path / 'missing.h5'}: no such file\n"
     assert str(path) in said.out
+
+
+def test_a_folder_is_none(tmp_path, capsys):
+    assert hdf5.main(["check", str(tmp_path)]) == 1
+    assert capsys.readouterr().err == f"error: {tmp_path}: a folder; name the files in it\n"
+
+
+def test_what_cannot_be_described_is_one_line(path, capsys):
+    with h5py.File(path, "r+") as file:
+        file.move("segments/labels", "segments/lbels")
+    assert hdf5.main(["show", str(path)]) == 1
+    assert capsys.readouterr().err.startswith(f"error: {path}: flawed ('labels'); remove it")
+
+
+def test_all_but_the_features_can_be_checked_alone(path):
+    with h5py.File(path, "r+") as file:
+        file["features/rgb"][0, 0] = 9
+    assert hdf5_check.check(path, features=False) == 2
+    with h5py.File(path, "r+") as file:
+        file["ids"][0] = b"c"
+    with pytest.raises(DataError, match="ids: checksum"):
+        hdf5_check.check(path, features=False)
+
+
+def test_ctrl_c_is_one_line(path, capsys, monkeypatch):
+    def interrupted(path):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(hdf5_check, "check", interrupted)
+    assert hdf5.main(["check", str(path)]) == 130
+    assert capsys.readouterr().err == "interrupted; what was printed holds\n"

@@ -24,7 +24,7 @@ def with_frames(record, **features):
 FLOW = np.ones((2, 8), np.uint8)
 
 
-def test_by_default_what_the_first_video_has(find, video):
+def test_by_default_all_that_the_videos_have(find, video):
     found = find([video("a")])
     assert found.modalities == {"rgb": (16, np.uint8), "audio": (4, np.uint8)}
     assert list(found.modalities) == ["rgb", "audio"]
@@ -46,15 +46,59 @@ def test_a_width_may_be_found_later_and_modalities_chosen(find, video):
 
 
 def test_a_modality_that_no_video_has(find, video):
-    with pytest.raises(DataError, match=r"a: no video has modality adio; there are rgb$"):
+    with pytest.raises(DataError, match=r"a: no video has modality adio; there are rgb, audio$"):
         find([video("a")], modalities=["rgb", "adio"])
-    with pytest.raises(DataError, match=r"no video found"):
+    with pytest.raises(layout.NoVideoError, match=r"a: record 0 \(byte 0\): empty file; no video can be used"):
         find([], skip_bad=True)
 
 
-def test_a_name_that_cannot_be_stored(find, video):
-    with pytest.raises(DataError, match="'a/b' is no name for a modality"):
-        find([with_frames(video("a"), **{"a/b": FLOW})])
+@pytest.mark.parametrize("name", ["a/b", ".", "..", ".a", "-a", "_a", "", "a b"])
+def test_a_name_that_cannot_be_stored(find, video, name):
+    wrong = with_frames(video("a"), **{name: FLOW})
+    with pytest.raises(DataError, match=r"a: record 1 \(byte \d+\): '.*' is no name for a modality"):
+        find([video("b"), wrong])
+    assert list(find([video("b"), wrong], skip_bad=True).modalities) == ["rgb", "audio"]
+    assert list(find([wrong], modalities=["rgb"]).modalities) == ["rgb"]
+    with pytest.raises(DataError, match=r"--modalities: '.*' is no name"):
+        find([wrong], modalities=[name])
+
+
+def test_modalities_stand_in_one_order_whatever_that_of_the_videos(find, video):
+    plain = video("a")
+    names = ["zebra", "flow", "audio", "depth", "rgb"]
+    mixed = Record("a", plain.labels, {name: plain.features.get(name, FLOW) for name in names})
+    assert list(find([mixed]).modalities) == ["rgb", "audio", "flow", "depth", "zebra"]
+    assert list(find([mixed], modalities=names).modalities) == names
+
+
+def test_one_broken_video_does_not_decide_even_if_it_is_the_first(find, video):
+    first = video("a", rgb=15, audio=0)
+    found = find([first, video("b"), video("c")])
+    assert found.modalities == {"rgb": (16, np.uint8), "audio": (4, np.uint8)}
+    found.check(video("b"))
+    with pytest.raises(DataError, match="rgb is 15 wide, not 16 as in most videos"):
+        found.check(first)
+
+
+def test_a_modality_that_appears_later(find, video):
+    found = find([video("a", audio=0), video("b"), with_frames(video("c"), flow=FLOW)])
+    assert list(found.modalities) == ["rgb", "audio", "flow"]
+    found.check(with_frames(video("d"), depth=FLOW[:0]))  # of another one it has nothing
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"value_range": (1.0, 1.0)}, "--range 1 1: not two numbers"),
+        ({"value_range": (2.0, 1.0)}, "--range 2 1: not two numbers"),
+        ({"value_range": (float("nan"), 1.0)}, "--range nan 1: not two numbers"),
+        ({"value_range": (0.0, float("inf"))}, "--range 0 inf: not two numbers"),
+        ({"num_classes": 2**31}, "--num-classes 2147483648: more than 2147483647"),
+    ],
+)
+def test_choices_that_make_no_sense(find, video, options, reason):
+    with pytest.raises(DataError, match=reason):
+        find([video("a")], **options)
 
 
 def test_bytes_of_ones_own_stand_for_themselves(tmp_path):
@@ -95,17 +139,19 @@ SEGMENTS = {
     [
         ({"id": ""}, "the id '' is not"),
         ({"id": "a\0"}, "the id .* is not"),
+        ({"id": "\udcff"}, "the id .* is not"),
         ({"id": "a" * 256}, "the id .* is not"),
         ({"labels": np.array([1, 3862])}, "label 3862 out of range, there are 3862 classes"),
         ({"labels": np.array([-1])}, "label -1 out of range"),
         ({"features": {}}, "no frames"),
         ({"features": {"rgb": np.empty((0, 16), np.uint8)}}, "no frames"),
-        ({"features": {"rgb": np.ones((2, 15), np.uint8)}}, "rgb is 15 wide, not 16"),
+        ({"features": {"rgb": np.ones((2, 15), np.uint8)}}, "rgb is 15 wide, not 16 as in most videos"),
         ({"features": {"rgb": np.ones((2, 16), np.float32)}}, "rgb has values of type float32, not uint8"),
         ({"features": {"rgb": np.ones((2, 16), np.uint8), "flow": FLOW}}, "modality flow is not among rgb, audio"),
         ({"segments": {**SEGMENTS, "labels": np.array([3862])}}, "label 3862 out of range"),
         ({"segments": {**SEGMENTS, "start_times": np.array([-1])}}, "a segment's time or score"),
         ({"segments": {**SEGMENTS, "end_times": np.array([2**31])}}, "a segment's time or score"),
+        ({"segments": {**SEGMENTS, "end_times": np.array([5])}}, "a segment ends before it begins"),
         ({"segments": {**SEGMENTS, "scores": np.array([np.nan], np.float32)}}, "a segment's time or score"),
     ],
 )

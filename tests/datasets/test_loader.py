@@ -1,4 +1,3 @@
-import resource
 import threading
 import time
 
@@ -6,7 +5,6 @@ import numpy as np
 import pytest
 
 from datasets import hdf5
-from datasets.errors import DataError
 from datasets.loader import Loader
 from datasets.video_dataset import VideoDataset
 
@@ -165,20 +163,6 @@ def test_the_threads_end_with_their_consumer(dataset):
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("loader")]
 
 
-def test_a_missing_shard_is_named(tmp_path):
-    write_videos(tmp_path)
-    (tmp_path / "train-00001-of-00003.h5").unlink()
-    with pytest.raises(DataError, match=r"train-00001-of-00003\.h5"):
-        VideoDataset.open(tmp_path, "train")
-
-
-def test_files_of_another_kind_are_told_apart(tmp_path):
-    write_videos(tmp_path, shards=1)
-    write_videos(tmp_path, split="other", shards=1, modalities=("rgb",))
-    with pytest.raises(DataError, match="differ"):
-        VideoDataset(sorted(tmp_path.glob("*.h5")))
-
-
 def test_a_batch_stays_as_it_is_until_the_next_is_taken(dataset):
     for batch in Loader(dataset, 1, 3, training=True, workers=3).epoch():
         before = [frames.copy() for frames in batch.features]
@@ -186,14 +170,27 @@ def test_a_batch_stays_as_it_is_until_the_next_is_taken(dataset):
         assert all(np.array_equal(a, b) for a, b in zip(before, batch.features, strict=True))
 
 
-def test_many_shards_need_no_more_files_than_may_be_open(tmp_path):
-    write_videos(tmp_path, shards=150)
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    try:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (128, hard))
-        assert len(VideoDataset.open(tmp_path, "train")) == 750
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"batch_size": 0},
+        {"seg_num": 0},
+        {"workers": 0},
+        {"seed": -1},
+        {"share": (2, 2)},
+        {"share": (-1, 2)},
+        {"share": (0, 0)},
+    ],
+)
+def test_numbers_that_make_no_sense(dataset, change):
+    with pytest.raises(ValueError, match=next(iter(change))):
+        Loader(**{"dataset": dataset, "batch_size": 4, "seg_num": 3, "training": True, **change})
+
+
+def test_an_epoch_begins_at_0(dataset):
+    for numbers in ((0, -1), (-1, 0)):
+        with pytest.raises(ValueError, match="below 0"):
+            Loader(dataset, 4, 3, training=True).epoch(*numbers)
 
 
 def _copied(batch):

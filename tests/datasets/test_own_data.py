@@ -52,9 +52,48 @@ def test_sizes_are_those_of_unpacked_features(tmp_path):
     assert (missing.size, missing.line) == (0, 3)
 
 
+def classes(path):
+    return own_data.num_classes(path, own_data.rows(path), set())
+
+
 def test_classes_are_as_many_as_the_labels_need(tmp_path):
-    rows = own_data.rows(table(tmp_path, "a,1 12", "b,x", "c,"))
-    assert own_data.num_classes(tuple(rows)) == 13
+    """Those of rows that can be used: c occurs twice, d has too many fields, e no features, g no such label."""
+    for name in "abcdfg":
+        np.save(tmp_path / f"{name}.npy", FRAMES)
+    lines = ["a,1 12", "b,x 99", "c,", "c,98", "d,97,1", "e,96", "f,13", f"g,{'9' * 5000}"]
+    assert classes(table(tmp_path, *lines)) == 14
+    assert classes(table(tmp_path)) == 0
+
+
+def test_a_million_classes_are_only_there_when_asked_for(tmp_path):
+    np.save(tmp_path / "a.npy", FRAMES)
+    assert classes(table(tmp_path, "a,999998")) == 999_999
+    with pytest.raises(DataError, match=r"train\.csv: line 2: label 1000000; give --num-classes if there are so many"):
+        classes(table(tmp_path, "a,1000000"))
+
+
+@pytest.mark.parametrize(
+    ("header", "reason"),
+    [
+        ("id,labels,labels", "2 columns are named labels, not one"),
+        ("id,id,labels", "2 columns are named id, not one"),
+        ("name,labels", "0 columns are named id, not one"),
+        ('"id,labels', "not a CSV in UTF-8"),
+    ],
+)
+def test_a_header_that_is_none(tmp_path, header, reason):
+    with pytest.raises(DataError, match=rf"train\.csv: {reason}"):
+        own_data.rows(table(tmp_path, "a,1,2", header=header))
+
+
+def test_a_row_of_another_number_of_fields_is_refused_with_its_line(tmp_path):
+    np.save(tmp_path / "a.npy", FRAMES)
+    path = table(tmp_path, "a,1", "", "a,1,2", "a")
+    entries = [own_data.read(tmp_path, n, row) for n, row in enumerate(own_data.rows(path))]
+    assert [entry.where for entry in entries] == ["line 2, a.npy", "line 4", "line 5"]
+    assert [entry.content for entry in entries[1:]] == [
+        f"{count} fields, and the header has 2; labels are separated by blanks" for count in (3, 1)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -66,7 +105,11 @@ def test_classes_are_as_many_as_the_labels_need(tmp_path):
         (",1", r"no file"),
         ("good,1 x", r"labels '1 x' are not class numbers"),
         ("good,-1", r"not class numbers"),
-        ("good,12345678901", r"not class numbers"),
+        ("good,12345678901", r"label 12345678901 is not below 2147483647"),
+        ("good,2147483647", r"label 2147483647 is not below 2147483647"),
+        (f"good,{'9' * 5000}", r"label 9{40} is not below"),
+        ("good,\u0661", r"not class numbers"),
+        ("long,1", r"frames has values of type float128, not uint8, float16, float32, float64"),
         ("vector,1", r"frames has shape \(3,\), not \(frames, width\)"),
         ("whole,1", r"frames has values of type int64"),
         ("object,1", r"not readable: .*allow_pickle"),
@@ -82,6 +125,7 @@ def test_what_cannot_be_used_says_why(tmp_path, row, reason):
     np.save(folder / "good.npy", FRAMES)
     np.save(folder / "vector.npy", FRAMES[0])
     np.save(folder / "whole.npy", FRAMES.astype(np.int64))
+    np.save(folder / "long.npy", FRAMES.astype(np.longdouble))
     np.save(folder / "object.npy", np.array([[{}]]), allow_pickle=True)
     (folder / "text.npy").write_text("hello")
     (folder / "zip.npz").write_text("hello")

@@ -179,3 +179,16 @@ def test_frames_are_views_of_the_record(video):
     frames = parse(data).features["rgb"]
     assert frames.base is not None
     assert frames.strides[0] > frames.shape[1]
+
+
+def test_a_list_without_frames_of_its_own_kind(video):
+    """A feature list that holds a number where a frame should be."""
+    context = features(id=text(b"a"))
+    record = parse(field(1, context) + field(2, features(rgb=b"\x08\x01")))
+    assert record.features["rgb"].shape == (0, 0)
+
+
+def test_frames_of_integers(video):
+    record = field(1, features(id=text(b"a"))) + field(2, features(rgb=field(1, integers(1, 2)) * 3))
+    with pytest.raises(DataError, match="frame 0 has integers, neither bytes nor floats"):
+        parse(record)

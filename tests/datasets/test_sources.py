@@ -1,9 +1,11 @@
+import os
 import pickle
 
+import h5py
 import numpy as np
 import pytest
 
-from datasets import sources
+from datasets import sequence_example, sources
 from datasets.errors import DataError
 from datasets.record import Record
 from datasets.sources import Kind
@@ -85,14 +87,16 @@ def test_small_sources_share_a_data_file(tmp_path, video, write_tfrecord):
 
 
 def test_a_description_changes_with_the_sources_and_not_with_their_folder(tmp_path, video, write_tfrecord):
-    def described(folder, *names):
+    def described(folder, *names, changed=1):
         (tmp_path / folder).mkdir()
         path = write_tfrecord(tmp_path / folder / "a", [video(name) for name in names])
+        os.utime(path, ns=(0, changed))
         return sources.description(sources.spans(path, 10**6))
 
     first = described("x", "a", "b")
     assert described("y", "a", "b") == first
     assert described("z", "a", "c") != first
+    assert described("w", "a", "b", changed=2) != first
     assert str(tmp_path) not in first
 
 
@@ -105,3 +109,37 @@ def test_entries_add_up_to_the_span_even_where_it_is_damaged(folder):
         entries = list(sources.read(span))
         assert sum(entry.size for entry in entries) == size
         assert all(isinstance(entry.content, Record | str) for entry in entries)
+
+
+def test_what_lies_beside_sources_is_passed_over_in_a_folder(folder):
+    """The downloader's lists, reports and our own data files; each is named where it is given by itself."""
+    for name in ("plan.json", "MD5SUMS", "vocabulary.csv", "bad_records_train.csv", "README.md"):
+        (folder / name).write_text("what is this")
+    with h5py.File(folder / "train-00000-of-00001.h5", "w"):
+        pass
+    (folder / "d.npz").unlink()
+    assert [path.name for path in sources.files([folder])] == ["a", "b", "c", "e", "f"]
+    [path] = sources.files([folder / "train-00000-of-00001.h5"])
+    [entry] = sources.read(sources.spans(path, 10**6)[0])
+    assert entry.content == "a data file already, nothing to convert"
+
+
+def test_a_folder_of_folders_names_them(tmp_path):
+    (tmp_path / "plan.json").touch()
+    (tmp_path / "train").mkdir()
+    with pytest.raises(DataError, match=r"no files in it to convert; it has folders: train$"):
+        sources.files([tmp_path])
+
+
+def test_a_name_that_is_not_utf8(tmp_path, video, write_tfrecord):
+    path = write_tfrecord(tmp_path / "train\udcff", [video("a")])
+    assert sources.description(sources.spans(path, 10**6)).startswith("train\\xff, bytes 0 to ")
+
+
+def test_a_fault_in_a_record_is_a_bad_record(folder, monkeypatch):
+    def fails(content):
+        raise RuntimeError("two\nlines")
+
+    monkeypatch.setattr(sequence_example, "parse", fails)
+    entries = list(sources.read(sources.spans(folder / "a", 10**6)[0]))
+    assert [entry.content for entry in entries] == ["not readable: two lines"] * 2

@@ -1,7 +1,11 @@
+import csv
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from datasets import convert, hdf5, synthetic
+from datasets.errors import DataError
 from datasets.video_dataset import VideoDataset
 
 SMALL = synthetic.Shape({"rgb": 32, "audio": 8}, 1.0 / np.arange(1, 41), 3.0, 5, 12)
@@ -67,11 +71,22 @@ def test_a_split_is_written_in_shards(tmp_path, monkeypatch):
 def test_the_shape_of_youtube8m():
     shape = synthetic.youtube8m()
     assert shape.feature_dims == {"rgb": 1024, "audio": 128}
-    share = shape.class_weights / shape.class_weights.sum()
-    assert len(share) == 3862
-    # of the real training counts: the hundredth class 14,920 and the thousandth 1,147 of 11.7 million labels
-    assert abs(np.log(share[100] / (14_920 / 11_711_620))) < 0.4
-    assert abs(np.log(share[1000] / (1_147 / 11_711_620))) < 0.4
+    assert len(shape.class_weights) == 3862
+    assert shape.class_weights.sum() == 11_711_620
+    assert shape.class_weights[[0, 30, 31, 3861]].tolist() == [788_288, 54_950, 55_201, 140]
+
+
+def test_the_class_counts_are_those_of_the_vocabulary():
+    vocabulary = Path(__file__).parents[3] / "shared" / "data" / "yt8m_vocabulary_slim.csv"
+    if not vocabulary.is_file():
+        pytest.skip("the vocabulary is not on this machine")
+    with vocabulary.open() as file:
+        counts = {int(row["Index"]): int(row["TrainVideoCount"]) for row in csv.DictReader(file)}
+    assert synthetic.youtube8m().class_weights.tolist() == [counts[n] for n in range(3862)]
+
+
+def test_the_class_counts_come_with_the_package():
+    assert '"datasets": ["youtube8m_class_counts.txt"]' in (Path(__file__).parents[2] / "setup.py").read_text()
 
 
 def test_one_label_a_video(tmp_path):
@@ -103,3 +118,32 @@ def test_a_folder_that_holds_something_is_left_alone(tmp_path, capsys):
     (tmp_path / "mine").touch()
     assert synthetic.main(["--out", str(tmp_path)]) == 1
     assert "not empty" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", [("--train", "0"), ("--train", "-5"), ("--validate", "0"), ("--seed", "-1")])
+def test_numbers_that_make_no_sense(tmp_path, option, capsys):
+    with pytest.raises(SystemExit):
+        synthetic.main(["--out", str(tmp_path / "out"), "=".join(option)])
+    assert f"{option[0]}: {option[1]}: not a number" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_ctrl_c_is_one_line(tmp_path, capsys, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(synthetic, "_shard", interrupted)
+    monkeypatch.setattr(synthetic, "write_split", interrupted)
+    assert synthetic.main(["--out", str(tmp_path / "out")]) == 130
+    assert capsys.readouterr().err == f"interrupted; remove {tmp_path / 'out'} before the next try\n"
+
+
+def test_files_of_other_numbers_are_not_mixed(tmp_path, monkeypatch):
+    monkeypatch.setattr(synthetic, "VIDEOS_PER_SHARD", 4)
+    for name, videos, seed in (("a", 8, 0), ("b", 8, 1), ("c", 7, 0)):
+        synthetic.write_split(tmp_path / name, SMALL, "train", videos, seed)
+    last = "train-00001-of-00002.h5"
+    for name in "bc":
+        (tmp_path / "a" / last).write_bytes((tmp_path / name / last).read_bytes())
+        with pytest.raises(DataError, match="not made together"):
+            VideoDataset.open(tmp_path / "a", "train")

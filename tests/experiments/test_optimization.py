@@ -6,10 +6,13 @@ import pytest
 from mxnet import autograd
 from mxnet.gluon import nn
 
+from datasets.loader import Batch
 from experiments import registry
 from experiments.errors import UserError
 from experiments.optimization import make_schedule, make_trainer
+from experiments.training import update
 from gluon_models import zoo
+from gluon_models.losses import SigmoidCrossEntropy
 
 STEPS = 20
 
@@ -85,8 +88,33 @@ def test_what_is_exempt_does_not_decay():
     assert np.all(layer.bias.data().asnumpy() == 1)
 
 
-@pytest.mark.parametrize("experiment", [name for name in registry.names() if "lstm" in name or "cluster" in name])
-def test_every_exempt_pattern_names_a_parameter(experiment):
+OUTPUT_BIASES = {"hidden.0.bias", "hidden.1.bias", "classifier.bias"}
+FRAME_BIASES = {
+    f"encoder_{modality}.{layer}"
+    for modality in ("rgb", "audio")
+    for layer in ("embedding.bias", "forwards._unfused.0.i2h_bias", "backwards._unfused.0.i2h_bias", "score.bias")
+}
+
+
+@pytest.mark.parametrize(
+    ("experiment", "exempt"),
+    [
+        ("attention_cluster_flash_mnist", set()),
+        ("attention_cluster_youtube8m", set()),
+        ("attention_lstm_flash_mnist", set()),
+        ("attention_lstm_youtube8m", OUTPUT_BIASES),
+        ("attention_lstm_youtube8m_static", OUTPUT_BIASES | FRAME_BIASES),
+    ],
+)
+def test_what_the_source_exempts_from_decay_and_nothing_else(experiment, exempt):
+    model = small_model(experiment)
+    make_trainer(model, registry.load(experiment).training)
+    parameters = model._collect_params_with_prefix()
+    assert {name for name, parameter in parameters.items() if parameter.wd_mult == 0} == exempt
+    assert {parameter.wd_mult for name, parameter in parameters.items() if name not in exempt} == {1.0}
+
+
+def small_model(experiment):
     entry = registry.load(experiment)
     small = {
         "embedding_size": 2,
@@ -97,7 +125,43 @@ def test_every_exempt_pattern_names_a_parameter(experiment):
     arguments = {key: small.get(key, value) for key, value in entry.model.items() if key != "name"}
     model = zoo.create(entry.model["name"], feature_dims={"rgb": 3, "audio": 2}, num_classes=4, **arguments)
     model.initialize()
-    make_trainer(model, entry.training)
+    return model
+
+
+@pytest.mark.parametrize("loss_scale", [1.0, 128.0])
+def test_a_step_follows_the_mean_over_the_batch_times_loss_scale(loss_scale):
+    rng = np.random.default_rng(0)
+    inputs, labels = rng.normal(size=(4, 1, 3)).astype(np.float32), rng.random((4, 2)) < 0.5
+    start = rng.normal(size=(2, 3))
+    layer = dense_layer(start)
+    recipe = replace(
+        registry.load("attention_lstm_youtube8m").training,
+        loss_scale=loss_scale,
+        optimizer="sgd",
+        optimizer_params={},
+        learning_rate=0.01,
+        weight_decay=0.1,
+        weight_decay_exempt=[],
+    )
+    batch = Batch([inputs], None, labels.astype(np.float32), np.arange(4), total=4)
+    loss = update(OfFrames(layer), SigmoidCrossEntropy(), make_trainer(layer, recipe), batch, [mx.cpu()], loss_scale)
+
+    logits = inputs[:, 0] @ start.T + 1  # the bias is 1
+    error = 1 / (1 + np.exp(-logits)) - labels
+    expected = start - 0.01 * (loss_scale * error.T @ inputs[:, 0] / 4 + 0.1 * start)
+    np.testing.assert_allclose(layer.weight.data().asnumpy(), expected, rtol=1e-5, atol=1e-6)
+    assert loss.asscalar() == pytest.approx((np.logaddexp(0, logits) - logits * labels).sum(), rel=1e-5)
+
+
+class OfFrames(nn.HybridBlock):
+    """A layer on the first frame of one modality, called as the models are."""
+
+    def __init__(self, layer):
+        super().__init__()
+        self.layer = layer
+
+    def hybrid_forward(self, F, features, lengths=None):
+        return self.layer(F.flatten(features[0]))
 
 
 @pytest.mark.parametrize(
@@ -105,6 +169,10 @@ def test_every_exempt_pattern_names_a_parameter(experiment):
     [
         ({"optimizer": "adamm"}, "no optimizer named adamm; did you mean adam"),
         ({"optimizer_params": {"beta3": 1}}, "beta3"),
+        ({"optimizer_params": {"beta1": 1.0}}, "cannot take a step with .*optimizer_params={'beta1': 1.0}: .*zero"),
+        ({"optimizer": "rmsprop", "optimizer_params": {"epsilon": -1.0}}, "rmsprop cannot .* no finite number"),
+        ({"learning_rate": 1e300}, "learning_rate=1e[+]300, .*: MXNetError: Out of range value for lr"),
+        ({"learning_rate": 10**400}, "cannot take a step with learning_rate=1000"),
         ({"weight_decay_exempt": ["biass"]}, "biass names no parameter of Dense"),
     ],
 )

@@ -10,6 +10,7 @@ from gluon_models.losses import SigmoidCrossEntropy
 from gluon_models.paddle import load_into, sources
 
 SMALL = AttentionCluster.examples[0]
+MODES = ["upscale_in_train", "downgrade_in_infer"]
 PUBLISHED = {"feature_dims": {"rgb": 1024, "audio": 128}, "num_classes": 3862, "cluster_nums": 32,
              "attention": "fc1", "shifting": True, "hidden_units": [1024, 4096], "dropout": 0.5}  # fmt: skip
 
@@ -20,7 +21,7 @@ def paddle(golden):
     return golden("ac_small")
 
 
-def net_of(paddle, dropout):
+def net_of(paddle, dropout, mode="upscale_in_train", source_dropout=0.5):
     net = zoo.create(
         "attention_cluster",
         feature_dims={"rgb": paddle["rgb"].shape[2], "audio": paddle["audio"].shape[2]},
@@ -30,15 +31,19 @@ def net_of(paddle, dropout):
         shifting=True,
         hidden_units=paddle["fc"].tolist(),
         dropout=dropout,
+        dropout_mode=mode,
     )
-    load_into(net, {name[2:]: values for name, values in paddle.items() if name.startswith("w/")})
+    load_into(net, {name[2:]: values for name, values in paddle.items() if name.startswith("w/")}, source_dropout)
     return net
 
 
 @pytest.mark.parametrize("hybridize", [True, False])
-@pytest.mark.parametrize(("dropout", "prefix"), [(0.0, "nodrop"), (0.5, "eval_drop05")])
-def test_paddles_outputs(paddle, hybridize, dropout, prefix):
-    net = net_of(paddle, dropout)
+@pytest.mark.parametrize(("source_dropout", "prefix"), [(0.0, "nodrop"), (0.5, "eval_drop05")])
+@pytest.mark.parametrize("dropout", [0.0, 0.2, 0.5])
+@pytest.mark.parametrize("mode", MODES)
+def test_paddles_outputs(paddle, hybridize, source_dropout, prefix, dropout, mode):
+    """In evaluation they are Paddle's, whatever dropout our net has."""
+    net = net_of(paddle, dropout, mode, source_dropout)
     net.hybridize(hybridize)
     logits = net([mx.nd.array(paddle["rgb"]), mx.nd.array(paddle["audio"])], None)
     loss = SigmoidCrossEntropy()(logits, mx.nd.array(paddle["label"])).mean()
@@ -49,28 +54,30 @@ def test_paddles_outputs(paddle, hybridize, dropout, prefix):
 
 @pytest.mark.parametrize("hybridize", [True, False])
 def test_paddles_gradients(paddle, hybridize):
-    net = net_of(paddle, dropout=0.0)
+    net = net_of(paddle, dropout=0.0, source_dropout=0.0)
     net.hybridize(hybridize)
     with autograd.record():
         logits = net([mx.nd.array(paddle["rgb"]), mx.nd.array(paddle["audio"])], None)
         loss = SigmoidCrossEntropy()(logits, mx.nd.array(paddle["label"])).mean()
     loss.backward()
-    for source in sources(net):
+    for source in sources(net, source_dropout=0.0):
         expected = source.to_ours(paddle[f"grad/{source.name}"])
         scale = max(np.abs(expected).max(), 1e-2)  # the gradient of a score's bias is 0 but for rounding
         np.testing.assert_allclose(source.parameter.grad().asnumpy(), expected, atol=1e-5 * scale)
 
 
-def test_paddles_dropout_in_training(paddle):
+@pytest.mark.parametrize("mode", MODES)
+def test_paddles_dropout_in_training(paddle, mode):
     """Fluid's dropout does not scale what it keeps, and its weights expect that."""
-    net, share = net_of(paddle, dropout=0.5), 1.0 - 0.5
-    fluid = net_of(paddle, dropout=0.0)
+    net, without = net_of(paddle, 0.5, mode), net_of(paddle, 0.0, source_dropout=0.0)
     inputs = mx.nd.array(np.random.default_rng(0).normal(size=(4, paddle["fc"][0] * 4)))
-    mask = mx.nd.array(np.random.default_rng(1).random(size=inputs.shape) < share)
-    first, fluid_first = net.hidden[0], fluid.hidden[0]
-    np.testing.assert_allclose(
-        first(inputs * mask / share).asnumpy(), fluid_first(inputs * mask).asnumpy(), rtol=1e-5, atol=1e-6
-    )
+    with autograd.train_mode():
+        kept = net.dropout(inputs)
+    mask = kept != 0
+    np.testing.assert_array_equal(kept.asnumpy(), (inputs * mask * {MODES[0]: 2, MODES[1]: 1}[mode]).asnumpy())
+    assert 0.3 < mask.mean().asscalar() < 0.7
+    expected = without.hidden[0](inputs * mask)
+    np.testing.assert_allclose(net.hidden[0](kept).asnumpy(), expected.asnumpy(), rtol=1e-5, atol=1e-6)
 
 
 def test_published_net_has_the_published_size():
@@ -125,3 +132,11 @@ def test_initialisation_is_paddles():
         (net.hidden[0].bias, np.sqrt(6 / 256)),
     ]:
         assert 0.9 * bound < np.abs(bias.data().asnumpy()).max() <= bound
+
+
+@pytest.mark.parametrize(("dropout", "prefix"), [(0.0, "nodrop"), (0.5, "eval_drop05")])
+@pytest.mark.parametrize("mode", MODES)
+def test_unless_told_the_source_has_the_nets_dropout(paddle, dropout, prefix, mode):
+    net = net_of(paddle, dropout, mode, source_dropout=None)
+    logits = net([mx.nd.array(paddle["rgb"]), mx.nd.array(paddle["audio"])], None).asnumpy()
+    np.testing.assert_allclose(logits, paddle[f"{prefix}_logit"], rtol=1e-5, atol=1e-5)

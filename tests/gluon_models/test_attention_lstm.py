@@ -20,6 +20,10 @@ def paddle(golden):
 
 @pytest.fixture
 def net(paddle):
+    return net_of(paddle, dropout=0.0)
+
+
+def net_of(paddle, dropout, mode="upscale_in_train"):
     net = zoo.create(
         "attention_lstm",
         feature_dims={"rgb": paddle["rgb"].shape[2], "audio": paddle["audio"].shape[2]},
@@ -27,7 +31,8 @@ def net(paddle):
         embedding_size=int(paddle["embedding_size"]),
         lstm_size=int(paddle["lstm_size"]),
         hidden_units=paddle["fc"].tolist(),
-        dropout=0.0,
+        dropout=dropout,
+        dropout_mode=mode,
     )
     load_into(net, {name[2:]: values for name, values in paddle.items() if name.startswith("w/")})
     return net
@@ -47,6 +52,17 @@ def test_paddles_outputs_and_gradients(paddle, net, hybridize):
         expected = source.to_ours(paddle[f"grad/{source.name}"])
         scale = max(np.abs(expected).max(), 1e-2)  # the gradient of a score's bias is 0 but for rounding
         np.testing.assert_allclose(source.parameter.grad().asnumpy(), expected, atol=1e-5 * scale)
+
+
+@pytest.mark.parametrize("dropout", [0.2, 0.5])
+@pytest.mark.parametrize("mode", ["upscale_in_train", "downgrade_in_infer"])
+def test_paddles_outputs_whatever_dropout_our_net_has(paddle, dropout, mode):
+    features = [mx.nd.array(paddle["rgb"]), mx.nd.array(paddle["audio"])]
+    net = net_of(paddle, dropout, mode)
+    scale = {"upscale_in_train": 1.0, "downgrade_in_infer": 1.0 - dropout}[mode]
+    assert [encoder.dropout.scale for encoder in net.encoders] == [scale, scale]
+    logits = net(features, mx.nd.array(paddle["length"])).asnumpy()
+    np.testing.assert_allclose(logits, paddle["logit"], rtol=1e-5, atol=1e-5 * np.abs(paddle["logit"]).max())
 
 
 def test_lengths_are_not_ignored(paddle, net):

@@ -102,6 +102,34 @@ def test_anything_else_is_refused_in_one_line(write, content, reason, capfd):
     assert "pwned" not in capfd.readouterr().out
 
 
+class Made:
+    """Pickles as a call of `np.ndarray`."""
+
+    def __init__(self, *arguments):
+        self.arguments = arguments
+
+    def __reduce__(self):
+        return np.ndarray, self.arguments
+
+
+@pytest.mark.parametrize(
+    ("array", "reason"),
+    [
+        (Made((2**50,), "f4", b"abcd", 0, (0,)), "claims 4503599627370496 bytes, more than the whole file"),
+        (Made((2**30,), "f4"), "claims 4294967296 bytes, more than the whole file"),
+        (Made((2**55,), "f4"), "cannot be read"),
+    ],
+)
+def test_an_array_larger_than_its_file_is_refused(write, array, reason):
+    """One number can stand for any shape by strides of 0; as float32 it would take all memory."""
+    with pytest.raises(ModelError, match=reason):
+        read_pdparams(write({"fc1.bias": array}))
+
+
+def test_a_name_that_is_no_text_is_shown_as_it_is(write):
+    assert "\\xff\\xfe" in read_pdparams(write({b"\xff\xfe": np.ones(2, np.float32)}, protocol=4))
+
+
 def test_missing_file_is_one_line(tmp_path):
     with pytest.raises(ModelError, match="No such file"):
         read_pdparams(tmp_path / "none.pdparams")

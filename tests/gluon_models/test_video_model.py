@@ -42,3 +42,12 @@ def test_wrong_number_of_modalities_is_refused():
         Lengths(["rgb", "audio"])(FEATURES[:1], None)
     with pytest.raises(ModelError, match="at least one modality"):
         VideoModel([])
+
+
+@pytest.mark.parametrize("hybridize", [True, False])
+@pytest.mark.parametrize("shape", [(2, 3), (2, 1), (3,), (1, 2), (2, 2, 1)])
+def test_lengths_of_another_shape_are_refused(hybridize, shape):
+    net = Lengths(["rgb", "audio"])
+    net.hybridize(hybridize)
+    with pytest.raises(ModelError, match=r"lengths has shape .*; it must be \(2,\), or \(2, 2\) for rgb, audio"):
+        net(FEATURES, mx.nd.ones(shape))

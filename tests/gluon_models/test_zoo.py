@@ -17,11 +17,12 @@ def test_every_model_has_examples_for_the_contract_test():
     assert all(zoo.find(name).examples for name in zoo.names())
 
 
-def test_signature_is_the_models_own_arguments_and_leans_on_no_default():
+def test_signature_is_the_models_own_arguments_and_leans_on_no_default_but_gluons_dropout():
     for name in zoo.names():
         parameters = zoo.signature(name).parameters
         assert not {"self", "prefix", "params"} & set(parameters)
-        assert all(parameter.default is parameter.empty for parameter in parameters.values())
+        defaults = {key: value.default for key, value in parameters.items() if value.default is not value.empty}
+        assert defaults == {"dropout_mode": "upscale_in_train"}
 
 
 def test_create_makes_the_model():

@@ -1,0 +1,59 @@
+"""What does the record of a run cost? ``python -m benchmarks.run_log [--seconds N]``.
+
+A run of 100 steps a second with a metric each, recorded in a folder and the embedded store: the processor time of what
+the log does within the steps, and of its own threads beside them.
+"""
+
+import argparse
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+from sacred import SETTINGS, Experiment
+
+from experiments import ROOT
+from experiments.runlog import Metrics, RunLog
+
+STEP_SECONDS = 0.01
+WORK_SECONDS = 0.006  # of a step on one core
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=60.0)
+    seconds = parser.parse_args().seconds
+    SETTINGS["CAPTURE_MODE"] = "sys"
+    ex = Experiment("steps", base_dir=str(ROOT), save_git_info=False)
+    with tempfile.TemporaryDirectory() as folder:
+        log = RunLog(Path(folder))
+        ex.observers.append(log)
+
+        @ex.main
+        def steps(_run):
+            _run._metrics = Metrics(log, _run)
+            return _measured(_run.log_scalar, int(seconds / STEP_SECONDS))
+
+        within, beside = ex.run(options={"--loglevel": "ERROR"}).result
+    print(f"{seconds:.0f} s at {1 / STEP_SECONDS:.0f} steps a second, a metric each:")
+    print(f"  within the steps {within / seconds:.2%} of one core's time, beside them {beside / seconds:.2%}")
+
+
+def _measured(log_scalar, steps: int) -> tuple[float, float]:
+    """Seconds of processor time in calls of the log, and in all threads but this one."""
+    array = np.ones(100_000)
+    begin, own, everyone, within = time.monotonic(), time.thread_time(), time.process_time(), 0.0
+    for step in range(steps):
+        busy = time.thread_time() + WORK_SECONDS
+        while time.thread_time() < busy:
+            np.add(array, 1.0, out=array)
+        before = time.thread_time()
+        log_scalar("train.loss", 1 / (step + 1), step)
+        within += time.thread_time() - before
+        time.sleep(max(0.0, begin + (step + 1) * STEP_SECONDS - time.monotonic()))
+    return within, (time.process_time() - everyone) - (time.thread_time() - own)
+
+
+if __name__ == "__main__":
+    main()
