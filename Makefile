@@ -3,7 +3,7 @@ SHELL := /bin/bash
 PY := .venv/bin/python
 PYTHON ?=
 
-.PHONY: help setup run test lint data youtube8m board bench lock clean
+.PHONY: help setup run test test-long lint data youtube8m board bench lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -19,11 +19,15 @@ data: setup ## Flash-MNIST from MNIST, into data/flash_mnist (MNIST_DIR=FOLDER: 
 youtube8m: setup ## download and convert YouTube-8M: make youtube8m ARGS="--partition 2/frame/train --shard 1,100"
 	@$(PY) -m datasets.youtube8m --out data/youtube8m $(ARGS)
 
-bench: setup ## speeds of the loader beside a plain copy and beside both models
+bench: setup ## speeds: the loader beside a plain copy and both models; what the record of a run costs
 	@$(PY) -m benchmarks.loading
+	@$(PY) -W ignore -m benchmarks.run_log
 
 test: setup ## all tests
 	$(PY) -m pytest
+
+test-long: setup ## the tests that take minutes each
+	$(PY) -m pytest -m long
 
 lint: setup ## ruff and mypy
 	$(PY) -m ruff check .

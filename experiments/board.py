@@ -10,11 +10,12 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
-from experiments import ROOT, board_columns, child
+from experiments import ROOT, board_columns, child, sync
 from experiments.errors import UserError
-from experiments.runstore import Store, open_store
+from experiments.runstore import EMBEDDED, Store, named_store, open_store
 
 PARTS = Path(__file__).parent / "omniboard"  # exact versions, and what is loaded before Omniboard starts
 INSTALLED = ROOT / ".omniboard"
@@ -37,6 +38,8 @@ def main(arguments: list[str] | None = None) -> None:
     install()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with open_store(options.mongo, options.runs_dir) as store:
+        for line in _bring_over(store, options):
+            print(line, flush=True)
         board_columns.set_up(store)
         board = start(store, options.port)
         try:
@@ -45,6 +48,14 @@ def main(arguments: list[str] | None = None) -> None:
         finally:
             child.stop(board)
     raise UserError(f"Omniboard ended by itself (exit code {board.returncode}); see {_log(options.port)}")
+
+
+def _bring_over(store: Store, options: argparse.Namespace) -> list[str]:
+    """Bring what `store` does not have yet: runs that ended while it was away, and those whose process died."""
+    address = store.redacted if named_store(options.mongo) else EMBEDDED
+    with suppress(OSError), store.client() as client:  # another user's runs: we may look, not write
+        return sync.bring_over(options.runs_dir, address, client[store.database])
+    return []
 
 
 def install(folder: Path = INSTALLED) -> None:
@@ -75,12 +86,15 @@ def start(store: Store, port: int) -> subprocess.Popen[bytes]:
     """Start Omniboard over `store`; return it when it listens at `port` of 127.0.0.1."""
     # fmt: off
     command = [
-        "node", "--require", str(PARTS / "start_page.js"), "--require", str(PARTS / "loopback.js"),
+        "node",
+        "--require", str(PARTS / "start_page.js"),
+        "--require", str(PARTS / "short_numbers.js"),
+        "--require", str(PARTS / "loopback.js"),  # the last one sees a request first
         str(INSTALLED / "node_modules" / "omniboard" / "dist" / "start.js"),
     ]
     # fmt: on
     # The store's address goes by the environment, where other users do not see a password.
-    told = {"PORT": str(port), "MONGO_URI": store.uri, "BOARD_TABLE": json.dumps(board_columns.table(store))}
+    told = {"PORT": str(port), "MONGO_URI": store.uri, "BOARD_STATES": json.dumps(board_columns.states(store))}
     with _log(port).open("wb") as log:
         environment = {**os.environ, **told}
         board = child.start(command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log)

@@ -27,8 +27,8 @@ import math
 import os
 import shutil
 import threading
+import time
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -132,15 +132,15 @@ class Journal:
         except (OSError, ValueError):
             return {}
 
-    def metric(self, name: str, value: Any, step: int, time: str | None = None) -> None:
+    def metric(self, name: str, value: Any, step: int, moment: str | None = None) -> None:
         """Append one value; it is with the kernel when this returns.
 
         Raises:
             UserError: if ``value`` is no number.
         """
         # By hand: json.dumps takes three times as long, and this is done at every step.
-        plain_value, moment = number(name, value), time or now()
-        line = f'{{"name": {_quoted(name)}, "step": {int(step)}, "value": {_text(plain_value)}, "time": "{moment}"}}\n'
+        text, moment = _text(number(name, value)), moment or now()
+        line = f'{{"name": {_quoted(name)}, "step": {int(step)}, "value": {text}, "time": "{moment}"}}\n'
         with self._writing:
             if self._metrics is None:
                 self._cut_torn_line()
@@ -243,7 +243,13 @@ def _text(value: float | int) -> str:
 
 def now() -> str:
     """This moment, UTC, in ISO 8601."""
-    return datetime.now(timezone.utc).replace(tzinfo=None).isoformat()
+    seconds, nanoseconds = divmod(time.time_ns(), 10**9)
+    return f"{_second(seconds)}.{nanoseconds // 1000:06d}"
+
+
+@functools.lru_cache(1)
+def _second(seconds: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
 
 
 def digest(path: Path) -> str:

@@ -4,6 +4,7 @@ Configuration in, result out. Sacred's shell alone is here; what a run does is i
 configuration may say in ``experiments.configuration``.
 """
 
+import itertools
 import sys
 import warnings
 from pathlib import Path
@@ -20,9 +21,10 @@ from sacred.config import ConfigDict  # noqa: E402
 from sacred.utils import SacredError, apply_backspaces_and_linefeeds  # noqa: E402
 
 from datasets.errors import DataError  # noqa: E402
-from experiments import configuration, registry, report  # noqa: E402
+from experiments import configuration, registry, report, surroundings  # noqa: E402
 from experiments.errors import UserError  # noqa: E402
 from experiments.journal import Journal  # noqa: E402
+from experiments.registry.checks import unknown  # noqa: E402
 from experiments.runlog import Metrics, RunLog, Terminated  # noqa: E402
 from gluon_models.errors import ModelError  # noqa: E402
 
@@ -56,8 +58,28 @@ class VideoExperiment(Experiment):
             sys.exit(143)
 
     def run_commandline(self, argv=None):
-        """As Sacred's, but for ``-m``, which would add Sacred's own observer beside ours."""
-        return super().run_commandline(_store_in_configuration(list(sys.argv if argv is None else argv)))
+        """As Sacred's, but for what it would end with a traceback."""
+        try:
+            words = self._checked(_store_in_configuration(list(sys.argv if argv is None else argv)))
+        except UserError as error:
+            print(f"Mistake: {error}", file=sys.stderr)
+            sys.exit(1)
+        return super().run_commandline(words)
+
+    def _checked(self, words: list[str]) -> list[str]:
+        if words[1:2] == ["help"] and len(words) > 2 and words[2] not in self.commands:
+            raise unknown("command", words[2], self.commands, "help")
+        updates = words[words.index("with") + 1 :] if "with" in words else []
+        for word in itertools.takewhile(lambda word: not word.startswith("-"), updates):
+            if "=" not in word and word not in self.named_configs and not Path(word).is_file():
+                known = ", ".join(self.named_configs)
+                raise UserError(f"{word}: neither KEY=VALUE nor a file of them nor one of {known}")
+        if {"-e", "--enforce_clean"} & set(words):
+            commit, _ = surroundings.git()
+            if not commit or commit["dirty"]:
+                raise UserError(f"{ROOT}: {'changes that are not committed' if commit else 'no git checkout'} (-e)")
+            words = [word for word in words if word not in ("-e", "--enforce_clean")]
+        return words
 
     def _create_run(self, *args, **kwargs):
         run = super()._create_run(*args, **kwargs)
@@ -67,9 +89,8 @@ class VideoExperiment(Experiment):
 
 def _store_in_configuration(words: list[str]) -> list[str]:
     """``-m ADDRESS`` as ``runtime.mongo=ADDRESS``."""
-    options = words[: words.index("with")] if "with" in words else words
-    for place, word in enumerate(options):
-        if word in ("-m", "--mongo_db") and place + 1 < len(options):
+    for place, word in enumerate(words):
+        if word in ("-m", "--mongo_db") and place + 1 < len(words):
             address, length = words[place + 1], 2
         elif word.startswith(("-m", "--mongo_db=")):
             address, length = word.removeprefix("--mongo_db=").removeprefix("-m"), 1

@@ -1,13 +1,14 @@
-// Loaded into Omniboard by `node --require`. A browser that has not yet chosen its columns would show every key of
-// every configuration; the page at / chooses for it, and goes on to the table of runs.
+// Loaded into Omniboard by `node --require`. A browser that has not yet chosen would show every key of every
+// configuration, and draw every metric; the page at / chooses for it, and goes on to the table of runs.
 'use strict';
 
 const http = require('http');
 
-const state = JSON.stringify(process.env.BOARD_TABLE).replace(/</g, '\\u003c'); // no tag can end the script
+const states = process.env.BOARD_STATES.replace(/</g, '\\u003c'); // no tag can end the script
 const PAGE = `<!doctype html><title>Runs</title><script>
-const key = 'default|RunsTable|1'; // where Omniboard keeps the state of its table
-if (!localStorage.getItem(key)) localStorage.setItem(key, ${state});
+for (const [key, state] of Object.entries(${states})) {
+  if (!localStorage.getItem(key)) localStorage.setItem(key, JSON.stringify(state));
+}
 location.replace('/sacred');
 </script>`;
 

@@ -131,6 +131,8 @@ def test_an_entry_and_a_model_of_the_users_own(place, tmp_path):
         (["with", "clustre_nums=3"], "did you mean cluster_nums?"),
         (["-u", "with", "smoke", "optimizer_params.beta3=1"], "beta3"),
         (["with", "cluster_nums=many"], "cluster_nums='many'"),
+        (["help", "evalute"], "no command named evalute; did you mean evaluate?"),
+        (["with", "nosuch.json"], "nosuch.json: neither KEY=VALUE nor a file"),
         (["with", "experiment=attention"], "no experiment named attention"),
         (["-u", "with", "seed=1"], "run `python -m experiments prepare flash_mnist`"),
         (["-u", "with", "experiment=attention_cluster_youtube8m"], "dataset youtube8m: not in"),
@@ -195,7 +197,7 @@ def test_an_interrupted_run_says_how_to_go_on(place):
         text=True,
     )
     deadline = time.monotonic() + 60
-    while not list((place / "runs").glob("*/checkpoints/epoch-0002")) and time.monotonic() < deadline:
+    while not list((place / "runs").glob("*/checkpoints/epoch-0002-*")) and time.monotonic() < deadline:
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)

@@ -21,7 +21,7 @@ from experiments.store_keeper import SECANTUSD, StoreFolder
 
 pytestmark = pytest.mark.skipif(not SECANTUSD.exists(), reason="no embedded run store here; `make setup` installs it")
 
-STEPS = ["smoke", "epochs=20", "batch_size=4", "log_interval=1", "runtime.save_seconds=0"]  # 8 steps an epoch
+STEPS = ["smoke", "epochs=20", "batch_size=4", "log_interval=1"]  # 8 steps an epoch
 
 
 def start(folder, *words, mongo=None, **environment):
@@ -71,7 +71,7 @@ def assert_complete(database, folder, run_id=1):
 
 
 def test_a_store_that_is_away_for_a_while(tmp_path, server, machine):
-    process = start(tmp_path, *STEPS, "runtime.save_seconds=0.1", mongo=server.address)
+    process = start(tmp_path, *STEPS, mongo=server.address)
     wait_for_steps(tmp_path, machine, 1, 5)
     server.kill()
     wait_for_steps(tmp_path, machine, 1, 20)
@@ -101,7 +101,7 @@ def test_kills_leave_no_trace_in_the_parameters(tmp_path, machine, kills):
     finish(start(tmp_path, *STEPS))
     finish_of_one = (tmp_path / "runs" / "1" / "checkpoints" / "last" / "net.params").read_bytes()
     chance = random.Random(5)
-    words = STEPS
+    words = [*STEPS, "runtime.save_seconds=0"]  # a checkpoint at every step
     for _ in range(kills):
         process = start(tmp_path, *words)
         machine.wait_until((tmp_path / "runs" / "2" / "config.json").exists, seconds=60)
@@ -109,7 +109,7 @@ def test_kills_leave_no_trace_in_the_parameters(tmp_path, machine, kills):
         time.sleep(chance.random())
         process.kill()
         process.communicate()
-        words = ["resume=2"]
+        words = ["resume=2", "runtime.save_seconds=0"]
     if Journal(tmp_path / "runs" / "2").read("state")["status"] != "COMPLETED":
         finish(start(tmp_path, "resume=2"))
     assert (tmp_path / "runs" / "2" / "checkpoints" / "last" / "net.params").read_bytes() == finish_of_one

@@ -29,7 +29,7 @@ if observer == "ours":
     ex.observers.append(RunLog(Path(runs_dir), address))
 else:
     from sacred.observers import MongoObserver
-    ex.observers.append(MongoObserver(url=address, db_name="sacred", serverSelectionTimeoutMS=2000))
+    ex.observers.append(MongoObserver(url=address, db_name="sacred", serverSelectionTimeoutMS=500))
 
 @ex.main
 def main(_run):
