@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from experiments.journal import Journal, journals
 from experiments.store_keeper import SECANTUSD
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="no selenium: run `make setup`")
+waiting = pytest.importorskip("selenium.webdriver.support.ui")
+errors = pytest.importorskip("selenium.common.exceptions")
 
 CHROMIUM, CHROMEDRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 pytestmark = [
@@ -79,9 +82,8 @@ class BoardPage:
         self.until(lambda: len(self._cells()) > 1, "the table of runs")
 
     def until(self, true: Callable[[], Any], what: str) -> Any:
-        from selenium.webdriver.support.ui import WebDriverWait
-
-        return WebDriverWait(self.driver, 20, 0.1).until(lambda _: true(), f"not seen: {what}")
+        redrawn = [errors.NoSuchElementException, errors.StaleElementReferenceException]
+        return waiting.WebDriverWait(self.driver, 20, 0.1, redrawn).until(lambda _: true(), f"not seen: {what}")
 
     def rows(self) -> list[dict[str, str]]:
         """The table: of every run, text by column."""
@@ -108,15 +110,14 @@ class BoardPage:
         self.until(lambda: {row["Status"] for row in self.rows()} == {status}, f"runs that are {status} alone")
 
     def open(self, run_id: str) -> None:
-        """Open a run, or close it."""
+        """Open a run; close it where it is open."""
         row = next(row for row in self.driver.find_elements("css selector", ROW) if row.text.split()[1:2] == [run_id])
         row.find_element("css selector", "[test-attr^='cell-row_expander-']").click()
 
     def tab(self, title: str, content: str) -> str:
         """Go to a part of the open run; its text, where it is the element `content`."""
         self.driver.find_element("link text", title).click()
-        self.until(lambda: self.find(content).text, title)
-        return self.find(content).text
+        return self.until(lambda: self.find(content).text, title)
 
     def legend(self) -> list[str]:
         """The names beside the chart."""
@@ -145,17 +146,17 @@ def folder(tmp_path_factory, machine) -> Iterator[Path]:
     """A folder with three runs: two that ended, and one that was killed, and that nobody has looked at since."""
     folder = tmp_path_factory.mktemp("board")
     try:
-        finish(start("experiments/run.py", *words(folder, CLUSTER, epochs=5)))  # its Hit@1 has many digits
+        finish(start("experiments/run.py", *words(folder, CLUSTER, epochs=5)))
         killed = start("experiments/run.py", *words(folder, LSTM, epochs=2000))
-        ended = start("experiments/run.py", *words(folder, LSTM, epochs=4))
-        finish(ended)
+        finish(start("experiments/run.py", *words(folder, LSTM, epochs=4)))
         machine.wait_until(lambda: all(has_metrics(own) for own in journals(folder / "runs")), seconds=60)
         killed.kill()
         killed.communicate()
         yield folder
     finally:
         for pid in machine.processes(folder):
-            os.kill(pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         machine.wait_until(lambda: not machine.processes(folder))
 
 
@@ -180,7 +181,7 @@ def page(folder) -> Iterator[BoardPage]:
         finally:
             driver.quit()
     finally:
-        process.send_signal(signal.SIGINT)
+        process.terminate()
         assert process.communicate(timeout=30)[0].strip() == ""
 
 
@@ -213,11 +214,10 @@ def test_the_table_shows_what_matters(page, folder):
     ]
     assert page.cut() == []
     assert sorted(row["Id"] for row in rows) == ["1", "2", "3"]
-    dead = ("attention_lstm", "PROBABLY_DEAD")
     assert sorted((row["Model"], row["Status"]) for row in rows) == [
         ("attention_cluster", "COMPLETED"),
         ("attention_lstm", "COMPLETED"),
-        dead,
+        ("attention_lstm", "PROBABLY_DEAD"),
     ]
     for row in rows:
         assert row["Experiment Name"] == f"{row['Model']}_flash_mnist"

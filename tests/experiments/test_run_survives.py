@@ -124,6 +124,7 @@ def test_kills_leave_no_trace_in_the_parameters(tmp_path, machine, kills):
         assert_complete(client[store.database], tmp_path, 2)
 
 
+@pytest.mark.long
 def test_the_store_the_run_and_both_are_killed(tmp_path, machine):
     """Of what the store acknowledged nothing is missing, whoever was killed."""
 
