@@ -36,7 +36,6 @@ class Copier(threading.Thread):
         super().__init__(name="runlog", daemon=True)
         named = runstore.named_store(mongo)  # a wrong address is a mistake, and ends the run before it begins
         self.address = named.redacted if named else runstore.EMBEDDED
-        self.reached = False
         self._runs_dir = runs_dir
         self._mongo = mongo
         self._database: Database | None = None
@@ -45,6 +44,7 @@ class Copier(threading.Thread):
         self._journal: Journal | None = None
         self._ended = threading.Event()
         self._told = False
+        self._copying = threading.Lock()
 
     def reserve(self, run_id: int | str | None, write: Callable[[Journal], None]) -> Journal:
         """A new run's journal under an id that nobody else has, here or in the store."""
@@ -74,22 +74,28 @@ class Copier(threading.Thread):
         self.start()
 
     def run(self) -> None:  # noqa: D102
-        self._copy()
+        self.copy()
         if self._database is not None:
             try:
-                sync.bring_over(self._runs_dir, self.address, self._database)
-            except (PyMongoError, UserError) as error:
+                with self._copying:
+                    sync.bring_over(self._runs_dir, self.address, self._database)
+            except (PyMongoError, UserError, OSError) as error:
                 self._lost(error)
         while not self._ended.wait(COPY_SECONDS):
-            self._copy()
+            self.copy()
 
     def end(self) -> None:
         """Copy the rest, and let go of the store."""
         self._ended.set()
         self.join()
-        if self._copy() and self._journal is not None:
+        if self.copy() and self._journal is not None:
             sync.mark_stored(self._journal, self.address)
         self._open.close()
+
+    def copy(self) -> bool:
+        """Bring the journal's news to the store now; whether it has them."""
+        with self._copying:
+            return self._copy()
 
     def _copy(self) -> bool:
         database = self._connect()
@@ -99,7 +105,6 @@ class Copier(threading.Thread):
             if self._mirror is None:
                 self._mirror = Mirror(self._journal, database)
             self._mirror.update()
-            self.reached = True
             return True
         except TakenError:
             self._say(
@@ -115,13 +120,11 @@ class Copier(threading.Thread):
                 store = self._open.enter_context(runstore.open_store(self._mongo, self._runs_dir))
                 client = self._open.enter_context(store.client())
                 self._database = client[store.database]
-                self.reached = True
             except (UserError, PyMongoError) as error:
                 self._lost(error)
         return self._database
 
     def _lost(self, error: Exception) -> None:
-        self.reached = False
         self._database = self._mirror = None
         with contextlib.suppress(Exception):
             self._open.close()

@@ -56,10 +56,10 @@ class RunLog(RunObserver):
 
     @property
     def place(self) -> str:
-        """Where the record is, in words."""
+        """Where the record is, in words; the store is asked."""
         if self._copier is None:
             return "nowhere"
-        if self._copier.reached:
+        if self._copier.copy():
             return f"{self.folder} and {self._copier.address}"
         return f"{self.folder}, and not yet in {self._copier.address}"
 
