@@ -3,6 +3,7 @@
 import contextlib
 import sys
 import threading
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -17,6 +18,7 @@ from experiments.journal import Journal
 from experiments.mirror import Mirror, TakenError, taken_numbers
 
 COPY_SECONDS = 5.0  # between copies
+LAST_WORDS_SECONDS = 1.0  # where it matters, a store that did not answer is asked again after this time
 
 
 class Copier(threading.Thread):
@@ -44,6 +46,7 @@ class Copier(threading.Thread):
         self._journal: Journal | None = None
         self._ended = threading.Event()
         self._told = False
+        self._failed = float("-inf")  # when the store has not answered
         self._copying = threading.Lock()
 
     def reserve(self, run_id: int | str | None, write: Callable[[Journal], None]) -> Journal:
@@ -74,7 +77,7 @@ class Copier(threading.Thread):
         self.start()
 
     def run(self) -> None:  # noqa: D102
-        self.copy()
+        self.copy(COPY_SECONDS)
         if self._database is not None:
             try:
                 with self._copying:
@@ -82,7 +85,7 @@ class Copier(threading.Thread):
             except (PyMongoError, UserError, OSError) as error:
                 self._lost(error)
         while not self._ended.wait(COPY_SECONDS):
-            self.copy()
+            self.copy(COPY_SECONDS)
 
     def end(self) -> None:
         """Copy the rest, and let go of the store."""
@@ -92,13 +95,17 @@ class Copier(threading.Thread):
             sync.mark_stored(self._journal, self.address)
         self._open.close()
 
-    def copy(self) -> bool:
-        """Bring the journal's news to the store now; whether it has them."""
-        with self._copying:
-            return self._copy()
+    def copy(self, pause: float = LAST_WORDS_SECONDS) -> bool:
+        """Bring the journal's news to the store now; whether it has them.
 
-    def _copy(self) -> bool:
-        database = self._connect()
+        Args:
+            pause: seconds for which a store that has not answered is left alone.
+        """
+        with self._copying:
+            return self._copy(pause)
+
+    def _copy(self, pause: float) -> bool:
+        database = self._connect(pause)
         if database is None or self._journal is None:
             return False
         try:
@@ -114,8 +121,8 @@ class Copier(threading.Thread):
             self._lost(error)
         return False
 
-    def _connect(self) -> Database | None:
-        if self._database is None:
+    def _connect(self, pause: float = 0.0) -> Database | None:
+        if self._database is None and time.monotonic() - self._failed >= pause:
             try:
                 store = self._open.enter_context(runstore.open_store(self._mongo, self._runs_dir))
                 client = self._open.enter_context(store.client())
@@ -125,6 +132,7 @@ class Copier(threading.Thread):
         return self._database
 
     def _lost(self, error: Exception) -> None:
+        self._failed = time.monotonic()
         self._database = self._mirror = None
         with contextlib.suppress(Exception):
             self._open.close()

@@ -154,7 +154,7 @@ def test_the_store_the_run_and_both_are_killed(tmp_path, machine):
             assert_complete(client[store.database], tmp_path, run_id)
 
 
-@pytest.mark.parametrize("where", ["embedded", "server"])
+@pytest.mark.parametrize("where", ["embedded", pytest.param("server", marks=pytest.mark.long)])
 def test_eight_at_once(tmp_path, server, where):
     mongo = server.address if where == "server" else None
     finish(start(tmp_path, "smoke", mongo=mongo))  # the stand-in for the data is there
