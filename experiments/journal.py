@@ -23,7 +23,6 @@ import fcntl
 import functools
 import hashlib
 import json
-import math
 import os
 import shutil
 import threading
@@ -138,15 +137,21 @@ class Journal:
         Raises:
             UserError: if ``value`` is no number.
         """
-        # By hand: json.dumps takes three times as long, and this is done at every step.
-        text, moment = _text(number(name, value)), moment or now()
-        line = f'{{"name": {_quoted(name)}, "step": {int(step)}, "value": {text}, "time": "{moment}"}}\n'
+        # Done at every step, beside code that needs the caches for itself: few calls, and no json.dumps.
+        if type(value) is not float:
+            value = number(name, value)
+        if self._metrics is None:
+            self._open_metrics()
+        text = repr(value) if value - value == 0 else json.dumps(value)  # infinite, or no number
+        line = f'{{"name": {_quoted(name)}, "step": {int(step)}, "value": {text}, "time": "{moment or now()}"}}\n'
+        os.write(self._metrics, line.encode())  # type: ignore[arg-type]  # whole: the file is open for appending
+
+    def _open_metrics(self) -> None:
         with self._writing:
             if self._metrics is None:
                 self._cut_torn_line()
                 flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
                 self._metrics = os.open(self.folder / "metrics.jsonl", flags, 0o644)
-            os.write(self._metrics, line.encode())
 
     def metrics(self, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
         """The values from byte ``offset`` of ``metrics.jsonl`` on, and where the next ones will start."""
@@ -236,20 +241,16 @@ def mark_dead(journal: Journal) -> bool:
 _quoted = functools.lru_cache(json.dumps)
 
 
-def _text(value: float | int) -> str:
-    """As JSON has it; what is not finite as Python's reader of JSON takes it."""
-    return repr(value) if math.isfinite(value) else json.dumps(value)
-
-
 def now() -> str:
     """This moment, UTC, in ISO 8601."""
-    seconds, nanoseconds = divmod(time.time_ns(), 10**9)
-    return f"{_second(seconds)}.{nanoseconds // 1000:06d}"
+    moment = time.time()
+    second = int(moment)
+    if second != _second[0]:
+        _second[:] = second, time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
+    return f"{_second[1]}.{int((moment - second) * 1e6):06d}"
 
 
-@functools.lru_cache(1)
-def _second(seconds: int) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
+_second: list[Any] = [None, ""]
 
 
 def digest(path: Path) -> str:

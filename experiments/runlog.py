@@ -116,6 +116,8 @@ class RunLog(RunObserver):
         """
         if self._journal:
             self._journal.metric(name, value, step, moment)
+        else:
+            number(name, value)
 
     def _begin(self, ex_info, command, host_info, start_time, config, meta_info, run_id, status) -> None:
         runs_dir, mongo = self._given
@@ -220,7 +222,6 @@ class Metrics(MetricsLogger):
     def log_scalar_metric(self, metric_name: str, value: Any, step: int | None = None) -> None:  # noqa: D102
         step = self._metric_step_counter.get(metric_name, -1) + 1 if step is None else int(step)
         self._metric_step_counter[metric_name] = step
-        value = number(metric_name, value)
         self._log.metric(metric_name, value, step)
         if len(self._run.observers) > 1:
             super().log_scalar_metric(metric_name, value, step)
