@@ -10,7 +10,7 @@ help: ## this list
 
 setup: .venv/.complete .venv-store/.complete ## environments in .venv and .venv-store, exact versions
 
-run: setup data ## train the first experiment on real digits: six to eight minutes the first time
+run: setup data ## train the first experiment on real digits: six to nine minutes the first time
 	$(PY) experiments/run.py with cluster_nums=32
 
 data: setup ## Flash-MNIST from MNIST, into data/flash_mnist (MNIST_DIR=FOLDER: your copy of MNIST)

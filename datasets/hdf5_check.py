@@ -91,7 +91,7 @@ def _description(path: Path, shard: Shard) -> str:
     lines = [
         f"{path}",
         f"  videos      {len(shard):,}{_examples(shard.ids)}",
-        f"  labels      {len(shard.labels):,} of {shard.num_classes:,} classes{_spread(labels, 'a video')}",
+        f"  labels      {len(shard.labels):,} in all, from {shard.num_classes:,} classes{_spread(labels, 'a video')}",
     ]
     lines += [f"  {name:<11} {_describe_modality(shard, name)}" for name in shard.features]
     if shard.segment_offsets is not None:

@@ -3,3 +3,9 @@
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent  # where data/ and runs/ lie unless told otherwise
+
+
+def shown(path: Path) -> str:
+    """``path`` as it is typed where the program runs."""
+    here = Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from experiments import shown
 from experiments.configuration import RUNTIME
 from experiments.registry import flatten
 from experiments.registry.schema import Entry
@@ -35,7 +36,8 @@ def summary(
     """
     numbers = flatten(entry)
     changed = [f"{key}={config[key]!r}" for key in config if key in numbers and config[key] != numbers[key]]
-    published = {} if config["smoke"] else entry.references[0].metrics if entry.references else {}
+    same_data = not config["smoke"] and config["dataset"] == numbers["dataset"]
+    published = entry.references[0].metrics if entry.references and same_data else {}
     lines = ["", f"{entry.name}, {config['valid_split']} split of {config['dataset']}", ""]
     lines.append(f"  {'':8}{'measured':>10}{'published':>11}")
     for name, title in TITLES.items():
@@ -57,7 +59,7 @@ def summary(
     else:
         lines.append(f"  run         {run_id}, recorded in {store}")
     if command == "train":
-        lines.append(f"  checkpoint  {folder / 'checkpoints' / 'last'}")
+        lines.append(f"  checkpoint  {shown(folder / 'checkpoints' / 'last')}")
         python = os.path.relpath(sys.executable)
         lines.append(
             f"  evaluate    {python} experiments/run.py evaluate with {_words(config, changed, run_id, folder)}"
@@ -79,6 +81,9 @@ def _words(config: Mapping[str, Any], changed: list[str], run_id: int | None, fo
     words = [f"weights={run_id}"]
     if run_id is None:
         words = ["smoke"] if config["smoke"] else [change.replace(" ", "") for change in changed]
-        words += [f"experiment={config['experiment']}", f"weights={folder / 'checkpoints' / 'last' / 'net.params'}"]
+        words += [
+            f"experiment={config['experiment']}",
+            f"weights={shown(folder / 'checkpoints' / 'last' / 'net.params')}",
+        ]
     machine = {name: value for name, value in config["runtime"].items() if value != RUNTIME[name]}
     return " ".join([*words, *(f"runtime.{name}={value}" for name, value in machine.items())])

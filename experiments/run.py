@@ -105,7 +105,8 @@ def _way_on() -> str:
     """How to go on with the run that was interrupted, if there is a way."""
     if run_log.folder is None or run_log.command != "train":
         return ""
-    return f"; go on from its last checkpoint by: python experiments/run.py with resume={run_log.folder.name}"
+    where = "from its last checkpoint" if (run_log.folder / "checkpoints" / "last").exists() else "from its start"
+    return f"; go on {where} by: python experiments/run.py with resume={run_log.folder.name}"
 
 
 ex = VideoExperiment("video_classification", base_dir=str(ROOT), save_git_info=False)

@@ -18,7 +18,7 @@ from sacred.observers import RunObserver
 from sacred.run import Run
 from sacred.utils import SacredInterrupt
 
-from experiments import configuration, journal, surroundings
+from experiments import configuration, journal, shown, surroundings
 from experiments.copier import Copier
 from experiments.errors import UserError
 from experiments.journal import Journal
@@ -57,11 +57,11 @@ class RunLog(RunObserver):
     @property
     def place(self) -> str:
         """Where the record is, in words; the store is asked."""
-        if self._copier is None:
+        if self._copier is None or self.folder is None:
             return "nowhere"
         if self._copier.copy():
-            return f"{self.folder} and {self._copier.address}"
-        return f"{self.folder}, and not yet in {self._copier.address}"
+            return f"{shown(self.folder)} and {self._copier.address}"
+        return f"{shown(self.folder)}, and not yet in {self._copier.address}"
 
     def started_event(self, ex_info, command, host_info, start_time, config, meta_info, _id):  # noqa: D102
         self._begin(ex_info, command, host_info, start_time, config, meta_info, _id, journal.RUNNING)

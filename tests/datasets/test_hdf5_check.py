@@ -50,7 +50,7 @@ def test_a_description(path):
     assert hdf5_check.describe(path).splitlines() == [
         str(path),
         "  videos      2, the first is a, the last b",
-        "  labels      3 of 4 classes, 1 to 2 a video, mean 1.5",
+        "  labels      3 in all, from 4 classes, 1 to 2 a video, mean 1.5",
         "  rgb         4 frames of 3 uint8 for -2 to 2, 1 to 3 a video, mean 2.0",
         "  audio       2 frames of 5 float32, 2 a video; 1 video lacks it",
         "  segments    1 rated, in 1 videos",
