@@ -201,6 +201,7 @@ def test_who_is_no_store_does_not_stop_a_run(tmp_path, stranger):
     assert "Hit@1" in Journal(tmp_path / "runs" / "1").output()
 
 
+@pytest.mark.long
 def test_two_machines_that_took_one_number(tmp_path, server):
     """Each numbered its run while the store was away: the later one gets a new number when it is brought over."""
     server.kill()
