@@ -1,7 +1,6 @@
 """From the words after ``with`` to the whole configuration of a run. Imports neither Sacred nor MXNet."""
 
 import inspect
-import json
 import os
 import time
 from collections.abc import Mapping
@@ -10,6 +9,7 @@ from typing import Any, get_type_hints
 
 from experiments import ROOT, registry
 from experiments.errors import UserError
+from experiments.journal import Journal
 from experiments.registry.checks import check_arguments, check_kind, check_type, unknown
 from experiments.registry.schema import Data, Training
 
@@ -172,9 +172,9 @@ def _resumed(updates: Mapping[str, Any]) -> dict[str, Any]:
             raise UserError(f"resume: {key} is the run's own and cannot be set; start a new run to change it")
     config = _of_run(updates["resume"], updates)
     folder = run_folder({"runtime": {**RUNTIME, **updates.get("runtime", {})}}, updates["resume"])
-    done = _read(folder / "checkpoints" / "last" / "progress.json").get("epoch", 0)
+    done = Journal(folder / "checkpoints" / "last").read("progress").get("epoch", 0)
     epochs = updates.get("epochs", config["epochs"])
-    if epochs < done or (epochs == done and _read(folder / "state.json").get("status") == "COMPLETED"):
+    if epochs < done or (epochs == done and Journal(folder).read("state").get("status") == "COMPLETED"):
         run_id = updates["resume"]
         raise UserError(
             f"resume={run_id}: it has done {done} epochs; give it more by epochs=, or evaluate it by weights={run_id}"
@@ -182,22 +182,22 @@ def _resumed(updates: Mapping[str, Any]) -> dict[str, Any]:
     return config
 
 
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        return json.loads(path.read_text())
-    except (OSError, ValueError):
-        return {}
+def entry_of(folder: Path, config: Mapping[str, Any]) -> str:
+    """The experiment of the run in ``folder``; its copy of the entry where that was a user's file that has moved."""
+    experiment = config["experiment"]
+    if experiment.endswith((".yaml", ".yml")) and not Path(experiment).is_file():
+        return str(folder / "entry.yaml")
+    return experiment
 
 
 def _of_run(run_id: int, updates: Mapping[str, Any]) -> dict[str, Any]:
     """The configuration that run ``run_id`` had, but for the machine."""
     runtime = {**RUNTIME, **updates.get("runtime", {})}
-    path = run_folder({"runtime": runtime}, run_id) / "config.json"
-    config = _read(path)
+    folder = run_folder({"runtime": runtime}, run_id)
+    config = Journal(folder).read("config")
     if "runtime" not in config:
-        raise UserError(f"run {run_id}: no configuration in {path}; it ended before it began")
-    if config["experiment"].endswith((".yaml", ".yml")) and not Path(config["experiment"]).is_file():
-        config["experiment"] = str(path.with_name("entry.yaml"))  # as it was; the user's own has moved
+        raise UserError(f"run {run_id}: no configuration in {folder}; it ended before it began")
+    config["experiment"] = entry_of(folder, config)
     own = {key: config[key] for key in ("smoke", "seed", *(("weights",) if "resume" in updates else ()))}
     config.update({**REQUEST, **own, "runtime": dict(RUNTIME)})
     return _checked(updates, config, where=f"run {run_id}")

@@ -34,9 +34,7 @@ def rerun(run_id: str, runs_dir: Path, data_root: str | None) -> int:
     runtime = {**config["runtime"], "runs_dir": RUNTIME["runs_dir"] if own_folder else str(runs_dir)}
     if data_root is not None:
         runtime["data_root"] = data_root
-    config = {**config, "runtime": runtime}
-    if config["experiment"].endswith((".yaml", ".yml")) and not Path(config["experiment"]).is_file():
-        config["experiment"] = str(before.folder / "entry.yaml")  # as it was; the user's own has moved
+    config = {**config, "runtime": runtime, "experiment": configuration.entry_of(before.folder, config)}
     print(f"run {run_id} again: {config['experiment']}, started {run['start_time']}", flush=True)
     _show("code", _code(run))
     _show("packages", _differences(run["packages"], surroundings.packages()))

@@ -1,7 +1,6 @@
 """Sacred's observer that loses nothing: a run's events go to its journal first, and from there to the store."""
 
 import contextlib
-import json
 import signal
 import sys
 import threading
@@ -137,7 +136,8 @@ class RunLog(RunObserver):
             self._state.pop("died", None)
             self._state["parts"] = [*self._state.get("parts", []), str(start_time)]
             self._journal.write("config", {**config, "resume": None})
-            self._journal.forget_after(_last_step(self._journal.folder))
+            checkpoint = Journal(self._journal.folder / "checkpoints" / "last")
+            self._journal.forget_after(checkpoint.read("progress").get("step", -1))
         else:
             self._journal = copier.reserve(
                 run_id,
@@ -195,14 +195,6 @@ def _write_start(new: Journal, address: str, ex_info, command, host_info, start_
             "sources": [[name, new.keep(base / name)] for name, _ in ex_info["sources"]],
         },
     )
-
-
-def _last_step(folder: Path) -> int:
-    """The step from which a resumed run goes on."""
-    try:
-        return json.loads((folder / "checkpoints" / "last" / "progress.json").read_text())["step"]
-    except (OSError, ValueError, KeyError):
-        return -1
 
 
 class Metrics(MetricsLogger):

@@ -12,24 +12,24 @@ from typing import Any
 from experiments import ROOT
 
 DIFF_LIMIT = 10_000_000  # bytes of uncommitted changes; beyond it somebody has added data, not code
+CODE = ("*.py", "*.yaml", "*.yml", "*.json", "*.toml", "*.sh", "*.js", "*.txt")
 
 
 def git(root: Path = ROOT) -> tuple[dict[str, Any], str]:
     """The commit of ``root`` and what differs from it: its name, whether there are changes, and these as a diff.
 
-    Files that git does not know are part of the diff. Empty where ``root`` is no checkout.
+    Of the files that git does not know, code is part of the diff; data that lie about are no change. Empty where
+    ``root`` is no checkout.
     """
     commit = _run(root, "rev-parse", "HEAD").strip()
     if not commit:
         return {}, ""
     diff = _run(root, "diff", "HEAD", "--binary")
-    for name in _run(root, "ls-files", "--others", "--exclude-standard", "-z").split("\0"):
-        path = root / name
-        if name and path.is_file() and path.stat().st_size < DIFF_LIMIT:
-            diff += _run(root, "diff", "--binary", "--no-index", "/dev/null", name)
-    return {"commit": commit, "branch": _run(root, "branch", "--show-current").strip(), "dirty": bool(diff)}, diff[
-        :DIFF_LIMIT
-    ]
+    for name in _run(root, "ls-files", "--others", "--exclude-standard", "-z", "--", *CODE).split("\0"):
+        if name and len(diff) < DIFF_LIMIT:
+            diff += _run(root, "diff", "--no-index", "/dev/null", name)
+    branch = _run(root, "branch", "--show-current").strip()
+    return {"commit": commit, "branch": branch, "dirty": bool(diff)}, diff[:DIFF_LIMIT]
 
 
 def packages() -> dict[str, str]:
