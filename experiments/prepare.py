@@ -14,9 +14,12 @@ from experiments.registry.checks import unknown
 SMOKE = "smoke_"  # prefix of a small synthetic stand-in for a dataset
 SMOKE_VIDEOS = (32, 16)  # to train on, to evaluate on
 
+FLASH_MNIST = synthetic.Shape({"image": 50}, np.ones(1024), None, shortest=10, longest=20)
+
 # What a stand-in shares with its dataset; its videos are short.
 SHAPES = {
-    "flash_mnist": synthetic.Shape({"image": 50}, np.ones(1024), None, shortest=10, longest=20),
+    "flash_mnist": FLASH_MNIST,
+    "flash_mnist_standardised": FLASH_MNIST,
     "youtube8m": replace(synthetic.youtube8m(), shortest=10, longest=20),
 }
 
@@ -42,8 +45,8 @@ def require(name: str, data_root: Path, splits: tuple[str, str]) -> Path:
     if name.startswith(SMOKE) and not all(any(folder.glob(f"{split}-*.h5")) for split in splits):
         _make_stand_in(name.removeprefix(SMOKE), folder, splits)
     if not any(folder.glob("*.h5")):
-        hint = f"run `python -m experiments prepare {name}`" if name in BRINGERS else f"put data files into {folder}"
-        raise UserError(f"dataset {name}: not in {data_root}; {hint}, or name its place by runtime.data_root=FOLDER")
+        how = HOW.get(name, f"put data files into {folder}")
+        raise UserError(f"dataset {name}: not in {data_root}; {how}, or name its place by runtime.data_root=FOLDER")
     return folder
 
 
@@ -55,6 +58,14 @@ def _flash_mnist(data_root: Path) -> None:
     flash_mnist_features.build(data_root / "flash_mnist", folder, may_fetch=not mnist_dir)
 
 
+def _flash_mnist_standardised(data_root: Path) -> None:
+    from experiments import standardised_features
+
+    if not any((data_root / "flash_mnist").glob("*.h5")):
+        _flash_mnist(data_root)
+    standardised_features.build(data_root / "flash_mnist", data_root / "flash_mnist_standardised")
+
+
 def _make_stand_in(name: str, folder: Path, splits: tuple[str, str]) -> None:
     if name not in SHAPES:
         raise UserError(f"smoke: no stand-in for dataset {name}; there are: {', '.join(SHAPES)}")
@@ -62,4 +73,12 @@ def _make_stand_in(name: str, folder: Path, splits: tuple[str, str]) -> None:
         synthetic.write_split(folder, SHAPES[name], split, videos, seed=0)
 
 
-BRINGERS: dict[str, Callable[[Path], None]] = {"flash_mnist": _flash_mnist}
+BRINGERS: dict[str, Callable[[Path], None]] = {
+    "flash_mnist": _flash_mnist,
+    "flash_mnist_standardised": _flash_mnist_standardised,
+}
+# What brings a dataset, in words.
+HOW = {
+    **{name: f"run `python -m experiments prepare {name}`" for name in BRINGERS},
+    "youtube8m": "run `make youtube8m` (1.5 TB), or convert what you have by `python -m datasets.convert`",
+}

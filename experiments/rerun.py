@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from experiments import ROOT, configuration, journal, surroundings
+from experiments import ROOT, configuration, data, journal, surroundings
 from experiments.configuration import RUNTIME
 from experiments.errors import UserError
 from experiments.journal import Journal
@@ -75,9 +75,7 @@ def _code(run: Mapping[str, Any]) -> list[str]:
 
 def _data(then: Mapping[str, Any], config: Mapping[str, Any]) -> list[str]:
     """Splits whose checksums are not what they were."""
-    from experiments import tasks  # imports MXNet
-
-    today = {split: tasks.notes_of(tasks.open_split(config, split)) for split in then}
+    today = {split: data.notes_of(data.open_split(config, split)) for split in then}
     return [
         f"{split}, {name}: {then[split].get(name)}, today {value}"
         for split, notes in today.items()
@@ -94,7 +92,7 @@ def _differences(then: Mapping[str, Any], today: Mapping[str, Any]) -> list[str]
 
 def _results(before: Journal, again: Journal) -> list[str]:
     """For each metric that has other values, or steps, than it had: the largest difference."""
-    curves = [_curves(own) for own in (before, again)]
+    curves = [own.curves() for own in (before, again)]
     lines = []
     for name in sorted((set(curves[0]) | set(curves[1])) - SPEEDS):
         then, today = (own.get(name, {}) for own in curves)
@@ -105,13 +103,6 @@ def _results(before: Journal, again: Journal) -> list[str]:
             worst = max(off, key=lambda step: off[step])
             lines.append(f"{name}: {then[worst]:.10g} at step {worst}, today {today[worst]:.10g}")
     return lines
-
-
-def _curves(own: Journal) -> dict[str, dict[int, float]]:
-    curves: dict[str, dict[int, float]] = {}
-    for entry in own.metrics()[0]:
-        curves.setdefault(entry["name"], {})[entry["step"]] = entry["value"]
-    return curves
 
 
 def _show(what: str, lines: list[str]) -> None:

@@ -21,7 +21,7 @@ from sacred.config import ConfigDict  # noqa: E402
 from sacred.utils import SacredError, apply_backspaces_and_linefeeds  # noqa: E402
 
 from datasets.errors import DataError  # noqa: E402
-from experiments import configuration, registry, report, surroundings  # noqa: E402
+from experiments import configuration, registry, subnormals, summary, surroundings  # noqa: E402
 from experiments.errors import UserError  # noqa: E402
 from experiments.journal import Journal  # noqa: E402
 from experiments.registry.checks import unknown  # noqa: E402
@@ -141,6 +141,7 @@ def evaluate(_config, _run):
 
 
 def _observed(config, run, command):
+    subnormals.flush_to_zero()
     from experiments import tasks  # imports MXNet
 
     entry = registry.load(config["experiment"])
@@ -159,7 +160,7 @@ def _observed(config, run, command):
         metrics = tasks.evaluate(config, run.info)
         for name, value in metrics.items():
             run.log_scalar(f"validate.{name}", value, 0)
-    print(report.summary(entry, config, command, metrics, run._id, folder, run_log.place))
+    print(summary.summary(entry, config, command, metrics, run._id, folder, run_log.place()))
     return metrics[config["select_by"]]
 
 

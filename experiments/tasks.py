@@ -1,7 +1,5 @@
 """What a run does: data, model and recipe brought together. No Sacred; the configuration is handed in."""
 
-import hashlib
-import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,9 +10,10 @@ from mxnet import gluon
 
 from datasets.loader import Loader
 from datasets.video_dataset import VideoDataset
-from experiments import ROOT, prepare, registry, training, weights
+from experiments import registry, training, weights
 from experiments.checkpoint import Checkpoints
 from experiments.configuration import GIVEN_BY_DATA, numbers_of, runs_dir
+from experiments.data import notes_of, open_split
 from experiments.errors import UserError
 from experiments.registry.checks import check_arguments
 from gluon_models import zoo
@@ -89,24 +88,6 @@ def devices(names: str) -> list[mx.Context]:
     if match[1] == "gpu" and not set(numbers) <= set(range(mx.context.num_gpus())):
         raise UserError(f"runtime.devices={names}: MXNet sees {mx.context.num_gpus()} GPUs here")
     return [mx.Context(match[1], number) for number in numbers]
-
-
-def open_split(config: Mapping[str, Any], split: str) -> VideoDataset:
-    """The videos of ``split``, one of the two that ``config`` names."""
-    splits = (config["train_split"], config["valid_split"])
-    folder = prepare.require(config["dataset"], ROOT / config["runtime"]["data_root"], splits)
-    return VideoDataset.open(folder, split)
-
-
-def notes_of(dataset: VideoDataset) -> dict[str, Any]:
-    """What a run records of its data: two equal fingerprints mean equal data."""
-    checksums = json.dumps(dataset.fingerprint(), sort_keys=True)
-    return {
-        "videos": len(dataset),
-        "classes": dataset.num_classes,
-        "feature_dims": dataset.feature_dims,
-        "fingerprint": hashlib.sha256(checksums.encode()).hexdigest(),
-    }
 
 
 def _open(config: Mapping[str, Any], split: str, info: dict[str, Any]) -> VideoDataset:

@@ -2,15 +2,32 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, get_type_hints
 
 import yaml
 
 from experiments.errors import UserError
+from experiments.registry.cells import Cell, Published, cell_of, cells, flatten
 from experiments.registry.checks import check_keys, unknown
+from experiments.registry.grid import check_table, read_grid
 from experiments.registry.schema import Data, Entry, Reference, Training
+
+__all__ = [
+    "Cell",
+    "Data",
+    "Entry",
+    "Published",
+    "Reference",
+    "Training",
+    "cell_of",
+    "cells",
+    "flatten",
+    "load",
+    "names",
+    "split",
+]
 
 FOLDER = Path(__file__).parent
 BLOCKS = {
@@ -20,6 +37,7 @@ BLOCKS = {
     "training": dict[str, Any],
     "references": list[dict[str, Any]],
     "deviations": list[str],
+    "grid": dict[str, Any] | None,  # the one block that an entry may leave out
 }
 
 
@@ -53,6 +71,7 @@ def load(experiment: str) -> Entry:
         raise UserError(f"{path}: no such file; give the path of an entry, or a name that `list` shows")
     content = _read(path)
     where = str(path) if path.parent != FOLDER else path.name
+    content.setdefault("grid", None)
     check_keys(content, BLOCKS, where)
     model, data, training = content["model"], content["data"], content["training"]
     if not isinstance(model.get("name"), str):
@@ -62,8 +81,13 @@ def load(experiment: str) -> Entry:
     for key in model:
         if key in data or key in training:
             raise UserError(f"{where}: {key} stands in two blocks; a key stands in one")
+    keys = {key: value for key, value in {**model, **data, **training}.items() if key != "name"}
+    grid = read_grid(content["grid"], keys, where) if content["grid"] else None
     for reference in content["references"]:
         check_keys(reference, get_type_hints(Reference), f"{where}: references")
+        for name, value in reference["metrics"].items():
+            if isinstance(value, dict):
+                check_table(name, value, grid, f"{where}: references")
     return Entry(
         name=path.stem,
         tags=content["tags"],
@@ -72,14 +96,9 @@ def load(experiment: str) -> Entry:
         training=Training(**training),
         references=[Reference(**reference) for reference in content["references"]],
         deviations=content["deviations"],
+        grid=grid,
         text=yaml.safe_dump(content, sort_keys=False, width=110),
     )
-
-
-def flatten(entry: Entry) -> dict[str, Any]:
-    """The entry's numbers as one flat configuration, the model's name under ``model``."""
-    arguments = {key: value for key, value in entry.model.items() if key != "name"}
-    return {"model": entry.model["name"], **arguments, **asdict(entry.data), **asdict(entry.training)}
 
 
 def split(config: Mapping[str, Any]) -> tuple[dict[str, Any], Data, Training]:

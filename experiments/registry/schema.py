@@ -11,6 +11,7 @@ from typing import Any, Literal, get_args
 
 from experiments.errors import UserError
 from experiments.registry.checks import unknown
+from experiments.registry.grid import Grid
 
 Metric = Literal["hit_at_1", "perr", "gap", "mean_ap"]
 # An optimizer's arguments that have a key of their own, by which alone they are given.
@@ -99,21 +100,23 @@ class Reference:
     Attributes:
         source: where.
         split: on which split of the data.
-        metrics: by our metrics' names, as fractions of 1.
+        metrics: by our metrics' names, as fractions of 1: a number, or, where the entry has a grid, by a column's
+            name one for each row.
         tolerance: how far a reproduction may be off, as a fraction of 1.
     """
 
     source: str
     split: str
-    metrics: dict[str, float]
+    metrics: dict[str, float | dict[str, list[float]]]
     tolerance: float
 
     def __post_init__(self) -> None:
         for name, value in self.metrics.items():
             if name not in get_args(Metric):
                 raise unknown("metric", name, get_args(Metric), "references")
-            if not 0 <= value <= 1:
-                raise UserError(f"references: {name}={value} is not a fraction of 1")
+            for number in [value] if not isinstance(value, dict) else [own for row in value.values() for own in row]:
+                if not 0 <= number <= 1:
+                    raise UserError(f"references: {name}={number} is not a fraction of 1")
         if not 0 < self.tolerance < 1:
             raise UserError(f"references: tolerance={self.tolerance} is not a fraction of 1, above 0")
 
@@ -129,6 +132,7 @@ class Entry:
         data, training: see there.
         references: published numbers to hold the result against.
         deviations: where we knowingly differ from the source.
+        grid: the table of runs that the entry stands for; None for one run.
         text: the YAML as read, includes resolved.
     """
 
@@ -139,6 +143,7 @@ class Entry:
     training: Training
     references: list[Reference]
     deviations: list[str]
+    grid: Grid | None
     text: str
 
 

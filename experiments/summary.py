@@ -8,8 +8,7 @@ from typing import Any
 
 from experiments import shown
 from experiments.configuration import RUNTIME
-from experiments.registry import flatten
-from experiments.registry.schema import Entry
+from experiments.registry import Entry, Published, cell_of, flatten
 
 TITLES = {"hit_at_1": "Hit@1", "perr": "PERR", "gap": "GAP@20", "mean_ap": "mAP"}
 
@@ -34,14 +33,15 @@ def summary(
         folder: the run's own.
         store: address of the record, without a password.
     """
-    numbers = flatten(entry)
-    changed = [f"{key}={config[key]!r}" for key in config if key in numbers and config[key] != numbers[key]]
+    cell = cell_of(entry, config)
+    numbers = cell.numbers if cell else flatten(entry)
+    changed = _changed(config, numbers)
     same_data = not config["smoke"] and config["dataset"] == numbers["dataset"]
-    published = entry.references[0].metrics if entry.references and same_data else {}
+    published = _first_published(cell.published) if cell and same_data else {}
     lines = ["", f"{entry.name}, {config['valid_split']} split of {config['dataset']}", ""]
     lines.append(f"  {'':8}{'measured':>10}{'published':>11}")
     for name, title in TITLES.items():
-        theirs = f"{100 * published[name]:.1f} %" if name in published else "-"
+        theirs = f"{100 * published[name].value:.1f} %" if name in published else "-"
         lines.append(f"  {title:8}{f'{100 * metrics[name]:.1f} %':>10}{theirs:>11}")
     lines.append("")
     if config["smoke"]:
@@ -50,7 +50,7 @@ def summary(
             "",
         ]
     if published:
-        lines.append(f"  published by: {entry.references[0].source}")
+        lines += [f"  published by: {source}" for source in dict.fromkeys(own.source for own in published.values())]
         lines += [f"  differs: {deviation}" for deviation in entry.deviations]
         lines += [f"  changed: {', '.join(changed)}"] if changed else []
         lines.append("")
@@ -62,10 +62,21 @@ def summary(
         lines.append(f"  checkpoint  {shown(folder / 'checkpoints' / 'last')}")
         python = os.path.relpath(sys.executable)
         lines.append(
-            f"  evaluate    {python} experiments/run.py evaluate with {_words(config, changed, run_id, folder)}"
+            f"  evaluate    {python} experiments/run.py evaluate with "
+            f"{_words(config, _changed(config, flatten(entry)), run_id, folder)}"
         )
     lines.append(f"  browse      {_board(config)}")
     return "\n".join(lines)
+
+
+def _changed(config: Mapping[str, Any], numbers: Mapping[str, Any]) -> list[str]:
+    """What the command line changed of ``numbers``."""
+    return [f"{key}={config[key]!r}" for key in config if key in numbers and config[key] != numbers[key]]
+
+
+def _first_published(published: list[Published]) -> dict[str, Published]:
+    """By metric; where several sources give one, the entry's first."""
+    return {own.metric: own for own in reversed(published)}
 
 
 def _board(config: Mapping[str, Any]) -> str:

@@ -1,0 +1,1 @@
+"""``make reproduce-paper``: every published experiment that this machine has data for, run once and then skipped."""

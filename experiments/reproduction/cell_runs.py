@@ -1,0 +1,149 @@
+"""Which runs of the log are runs of a cell: the same numbers, the same code of the model, the same data."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from datasets.errors import DataError
+from experiments import configuration, data, journal
+from experiments.errors import UserError
+from experiments.journal import Journal
+from experiments.registry import Cell
+from experiments.reproduction import model_code
+
+ALIVE = "ALIVE"  # a process holds it, be it ours or not
+
+
+@dataclass(frozen=True)
+class CellRun:
+    """One run of a cell.
+
+    Attributes:
+        journal: the run's own folder.
+        status: ``ALIVE``, or the journal's word for how it ended.
+        config: what it was run with.
+        state: the journal's ``state.json``.
+    """
+
+    journal: Journal
+    status: str
+    config: dict[str, Any]
+    state: dict[str, Any]
+
+    @property
+    def run_id(self) -> int | str:
+        """Its number."""
+        return self.journal.run_id
+
+    @property
+    def seed(self) -> int:
+        """What its randomness came from."""
+        return self.config["seed"]
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all epochs were made."""
+        return self.status == journal.COMPLETED
+
+    @cached_property
+    def curves(self) -> dict[str, dict[int, float]]:
+        """Every metric's values by step."""
+        return self.journal.curves()
+
+    def final(self, metric: str) -> float | None:
+        """The last value of ``validate.METRIC``."""
+        curve = self.curves.get(f"validate.{metric}", {})
+        return curve[max(curve)] if curve else None
+
+    @property
+    def epochs(self) -> int:
+        """Whole epochs that were made."""
+        return len(self.curves.get("train.videos_per_second", {}))
+
+    @property
+    def seconds_per_epoch(self) -> float | None:
+        """Of training, the middle one of all epochs; None before the first has ended."""
+        speeds = sorted(self.curves.get("train.videos_per_second", {}).values())
+        videos = self.state.get("info", {}).get("data", {}).get(self.config["train_split"], {}).get("videos")
+        return videos / speeds[len(speeds) // 2] if speeds and videos else None
+
+
+class RunsOfCells:
+    """The log, seen from the cells.
+
+    Args:
+        runs_dir: where runs lie.
+        data_root: where data lie.
+    """
+
+    def __init__(self, runs_dir: Path, data_root: str):
+        self.runs_dir = runs_dir
+        self._data_root = data_root
+        self._data: dict[tuple[str, str], str] = {}
+        self._ended: dict[Path, CellRun] = {}  # runs that do not change any more
+        self._runs: list[CellRun] = []
+
+    def refresh(self) -> None:
+        """Read the log again."""
+        self._runs = [found for own in journal.journals(self.runs_dir) if (found := self._read(own)) is not None]
+
+    def of(self, cell: Cell, seed: int | None = None) -> list[CellRun]:
+        """All runs of ``cell``, the oldest first; of one ``seed``, or of any."""
+        return [
+            own
+            for own in self._runs
+            if (seed is None or own.seed == seed)
+            and configuration.numbers_of(own.config) == cell.numbers
+            and model_code.is_same(own.journal, cell.numbers["model"])
+            and self._has_same_data(own)
+        ]
+
+    def missing_data(self, cell: Cell) -> str | None:
+        """Why the data of ``cell`` cannot be used, and what to do; None if they can."""
+        try:
+            for split in (cell.numbers["train_split"], cell.numbers["valid_split"]):
+                self._fingerprint(cell.numbers, split)
+        except (UserError, DataError) as error:
+            return str(error)
+        return None
+
+    def _read(self, own: Journal) -> CellRun | None:
+        if own.folder in self._ended:
+            return self._ended[own.folder]
+        config, state = own.read("config"), own.read("state")
+        is_training = own.read("run").get("command") == "train" and "runtime" in config
+        if not is_training or config["smoke"] or config["weights"] is not None:
+            return None
+        status = state.get("status", journal.QUEUED)
+        if status in (journal.RUNNING, journal.QUEUED):
+            if own.take():
+                own.close()
+                status = journal.DIED
+            else:
+                status = ALIVE
+        found = CellRun(own, status, config, state)
+        if found.is_complete:
+            self._ended[own.folder] = found
+        return found
+
+    def _has_same_data(self, own: CellRun) -> bool:
+        """Whether its data are those of today; also true where there are none to compare it with."""
+        then = own.state.get("info", {}).get("data", {})
+        for split in (own.config["train_split"], own.config["valid_split"]):
+            try:
+                today = self._fingerprint(own.config, split)
+            except (UserError, DataError):
+                continue
+            if split in then and then[split]["fingerprint"] != today:
+                return False
+        return True
+
+    def _fingerprint(self, config: Mapping[str, Any], split: str) -> str:
+        key = (config["dataset"], split)
+        if key not in self._data:
+            splits = {name: config[name] for name in ("dataset", "train_split", "valid_split")}
+            dataset = data.open_split({**splits, "runtime": {"data_root": self._data_root}}, split)
+            self._data[key] = data.notes_of(dataset)["fingerprint"]
+        return self._data[key]

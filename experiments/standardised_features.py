@@ -1,0 +1,48 @@
+"""A dataset again with standardised features: each of mean 0 and standard deviation 1 over its training frames."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from datasets import hdf5
+from datasets.video_dataset import VideoDataset
+
+
+def build(source: Path, folder: Path) -> None:
+    """Make ``folder``'s shards from those of ``source``, by the statistics of the latter's split ``train``.
+
+    Shards that are there already are kept.
+
+    Args:
+        source: folder of a dataset of float features.
+        folder: where the new one goes.
+
+    Raises:
+        DataError: if ``source`` is not whole.
+    """
+    train = VideoDataset.open(source, "train")
+    mean, deviation = _statistics(train)
+    for path in tqdm(sorted(source.glob("*.h5")), desc="standardising", unit=" shards", dynamic_ncols=True):
+        target = folder / path.name
+        if target.exists():
+            continue
+        shard = hdf5.read(path)
+        features = {
+            name: ((frames - mean[name]) / deviation[name]).astype(np.float32)  # (frames, dim)
+            for name, frames in shard.features.items()
+        }
+        words = f"{source.name}, each feature less its mean over the training frames, by its standard deviation"
+        hdf5.write(target, replace(shard, features=features, source=words))
+
+
+def _statistics(train: VideoDataset) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Each modality's mean and standard deviation, (dim,) float64; 1 for a feature that never changes."""
+    means, deviations = {}, {}
+    for name, shards in train.frames.items():
+        count = sum(len(frames) for frames in shards)
+        mean = sum(frames.sum(axis=0, dtype=np.float64) for frames in shards) / count  # (dim,)
+        variance = sum(np.square(frames - mean).sum(axis=0) for frames in shards) / count  # (dim,)
+        means[name], deviations[name] = mean, np.where(variance > 0, np.sqrt(variance), 1.0)
+    return means, deviations
