@@ -10,7 +10,7 @@ file               holds
 ``metrics.jsonl``  a line a value: ``{"name": ..., "step": ..., "value": ..., "time": ...}``
 ``output.txt``     what it printed; of a progress bar, its last state
 ``changes.diff``   what differed from the git commit
-``artifacts/``     files it made
+``artifacts/``     files it made; `Journal.artifact` says how each is named there
 ``checkpoints/``   its parameters
 ``lock``           held by the process of the run, as long as that lives
 =================  =====================================================================================
@@ -24,6 +24,7 @@ import functools
 import hashlib
 import json
 import os
+import re
 import shutil
 import threading
 import time
@@ -169,6 +170,13 @@ class Journal:
             pass
         return entries, offset
 
+    def curves(self) -> dict[str, dict[int, float]]:
+        """Each metric's values by their steps; of a step that was logged twice, the later."""
+        found: dict[str, dict[int, float]] = {}
+        for entry in self.metrics()[0]:
+            found.setdefault(entry["name"], {})[entry["step"]] = entry["value"]
+        return found
+
     def forget_after(self, step: int) -> None:
         """Remove the values of later steps: a resumed run makes them again."""
         entries, _ = self.metrics()
@@ -191,10 +199,36 @@ class Journal:
         except FileNotFoundError:
             return ""
 
+    def output_ends(self, head: int, tail: int) -> tuple[str, str, int]:
+        """The first ``head`` characters of the output, its last ``tail``, and the bytes it has in all.
+
+        However many these are, only so much is read as the characters may take. Where there are no more characters
+        than ``head + tail``, both together are the whole.
+        """
+        most = 4  # bytes a character
+        try:
+            with (self.folder / "output.txt").open("rb") as file:
+                size = os.fstat(file.fileno()).st_size
+                if size <= most * (head + tail):
+                    text = file.read(size).decode(errors="replace")
+                    return text[:head], text[max(head, len(text) - tail) :], size
+                first = file.read(most * head).decode(errors="replace")
+                file.seek(size - most * tail)
+                return first[:head], file.read(most * tail).decode(errors="replace")[-tail:], size
+        except FileNotFoundError:
+            return "", "", 0
+
+    def artifact(self, name: str) -> Path:
+        """Where the artifact ``name`` lies: under its name, or one like it where that is no file's, as ``a/b``."""
+        safe = re.sub(r"[^A-Za-z0-9._-]", "_", name).lstrip(".")[-100:]
+        if not name or safe != name:
+            safe = f"{hashlib.md5(name.encode(errors='backslashreplace')).hexdigest()[:8]}_{safe}"  # no other's
+        return self.folder / "artifacts" / safe
+
     def keep(self, path: Path, name: str | None = None) -> str:
         """Copy ``path`` to the run's artifacts as ``name``, or to the files that all runs share; its MD5."""
         md5 = digest(path)
-        target = self.files / md5 if name is None else self.folder / "artifacts" / name
+        target = self.files / md5 if name is None else self.artifact(name)
         if name is None and target.exists():
             return md5
         target.parent.mkdir(parents=True, exist_ok=True)

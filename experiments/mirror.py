@@ -6,6 +6,7 @@ the content, so whoever is interrupted, or not sure what arrived, begins again.
 """
 
 import hashlib
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -79,10 +80,11 @@ class Mirror:
         resources = [[path, md5] for path, md5 in state.get("resources", [])]
         for path, md5 in resources:
             self._file(self.journal.files / md5, path, md5)
-        output, artifacts = self._output(state), dict(state.get("artifacts", {}))
+        output = self._output(state)
+        artifacts = [self._artifact(name, **facts) for name, facts in state.get("artifacts", {}).items()]
         for name, whole in (("output.txt", "output_cut" in output), ("metrics.jsonl", self._thinned())):
             if whole and state.get("stop_time"):
-                artifacts.setdefault(name, None)
+                artifacts.append(self._whole(name))
         totals = {name: state[name] for name in ("peak_memory_bytes", "wall_seconds", "died") if name in state}
         info = {**state.get("info", {}), **totals, "metrics": [curve.reference for curve in self._curves.values()]}
         fields = {
@@ -95,7 +97,7 @@ class Mirror:
             "captured_out": output["captured_out"],
             "info": _keys(info),
             "resources": resources,
-            "artifacts": [{"name": name, "file_id": self._artifact(name, md5)} for name, md5 in artifacts.items()],
+            "artifacts": artifacts,
             "experiment": {**self._static()["experiment"], "sources": self._sources},
         }
         if state.get("fail_trace"):
@@ -134,24 +136,32 @@ class Mirror:
         return any(curve.stride > 1 for curve in self._curves.values())
 
     def _output(self, state: Mapping[str, Any]) -> dict[str, Any]:
-        text = self.journal.output()
-        if len(text) <= OUTPUT_HEAD + OUTPUT_TAIL:
-            return {"captured_out": text}
-        left_out = len(text) - OUTPUT_HEAD - OUTPUT_TAIL
+        head, tail, size = self.journal.output_ends(OUTPUT_HEAD, OUTPUT_TAIL)
+        left_out = size - len(head.encode()) - len(tail.encode())
+        if left_out <= 0:
+            return {"captured_out": head + tail}
         whole = "is the artifact output.txt" if state.get("stop_time") else f"is in {self.journal.folder}/output.txt"
-        note = f"\n\n... {left_out:,} characters are left out here; the whole {whole} ...\n\n"
-        return {"captured_out": text[:OUTPUT_HEAD] + note + text[-OUTPUT_TAIL:], "output_cut": True}
+        note = f"\n\n... {left_out:,} bytes are left out here; the whole {whole} ...\n\n"
+        return {"captured_out": head + note + tail, "output_cut": True}
 
-    def _artifact(self, name: str, md5: str | None) -> ObjectId:
-        own = self.journal.folder / name if md5 is None else self.journal.folder / "artifacts" / name
-        filename = f"artifact://runs/{self._id}/{name}"
-        if md5 is None:  # a file of the journal that has ended
-            stat = own.stat()
-            md5 = f"{self._run['uuid']} {stat.st_size} {stat.st_mtime_ns}"
-        return self._file(own, filename, md5, self._run["uuid"])
+    def _artifact(self, name: str, md5: str, metadata: Any, content_type: str | None) -> dict[str, Any]:
+        """A file that the run made, as the record names it."""
+        about = {"metadata": _keys(metadata), "content_type": content_type}
+        return self._attached(self.journal.artifact(name), name, md5, about)
 
-    def _file(self, path: Path, filename: str, md5: str, owner: str = "") -> ObjectId:
-        """The GridFS id of ``path``, brought there if it is not yet."""
+    def _whole(self, name: str) -> dict[str, Any]:
+        """A file of the journal that has ended, as the record names it."""
+        path = self.journal.folder / name
+        stat = path.stat()
+        return self._attached(path, name, f"{self._run['uuid']} {stat.st_size} {stat.st_mtime_ns}", {})
+
+    def _attached(self, path: Path, name: str, md5: str, about: Mapping[str, Any]) -> dict[str, Any]:
+        # What is said about a file is in its id as well: said anew, it is there anew.
+        owner = " ".join([self._run["uuid"], *([repr(about)] if about else [])])
+        return {"name": name, "file_id": self._file(path, f"artifact://runs/{self._id}/{name}", md5, owner, **about)}
+
+    def _file(self, path: Path, filename: str, md5: str, owner: str = "", **about: Any) -> ObjectId:
+        """The GridFS id of ``path``, brought there if it is not yet, with what is said ``about`` it."""
         file_id, fs = _file_id(filename, md5, owner), gridfs.GridFS(self.database)
         if file_id in self._files:
             return file_id
@@ -159,7 +169,7 @@ class Mirror:
             fs.delete(file_id)  # the chunks of somebody who did not end
             try:
                 with path.open("rb") as file:
-                    fs.put(file, _id=file_id, filename=filename, md5=md5)
+                    fs.put(file, _id=file_id, filename=filename, md5=md5, **about)
             except (FileExists, DuplicateKeyError):
                 if not fs.exists(file_id):  # another process brings the same file in this moment
                     raise
@@ -221,8 +231,9 @@ def delete(database: Database, run_id: int | str) -> bool:
     if run is None:
         return False
     fs = gridfs.GridFS(database)
-    for artifact in run.get("artifacts", []):
-        fs.delete(artifact["file_id"])
+    earlier = fs.find({"filename": {"$regex": f"^artifact://runs/{re.escape(str(run_id))}/"}})  # and replaced since
+    for file_id in {artifact["file_id"] for artifact in run.get("artifacts", [])} | {file._id for file in earlier}:
+        fs.delete(file_id)
     database["metrics"].delete_many({"run_id": run_id})
     database["runs"].delete_one({"_id": run_id})
     others = {file_id for other in database["runs"].find({}, _SHARED) for file_id in _shared_ids(other)}

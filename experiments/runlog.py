@@ -1,6 +1,7 @@
 """Sacred's observer that loses nothing: a run's events go to its journal first, and from there to the store."""
 
 import contextlib
+import mimetypes
 import signal
 import sys
 import threading
@@ -21,8 +22,10 @@ from experiments import configuration, journal, shown, surroundings
 from experiments.copier import Copier
 from experiments.errors import UserError
 from experiments.journal import Journal
-from experiments.plain import number
+from experiments.plain import number, plain
 from experiments.tee import printed_to
+
+CONTENT_TYPES = mimetypes.MimeTypes(filenames=())  # Python's own, the same on every machine
 
 
 class Terminated(SacredInterrupt):
@@ -53,7 +56,6 @@ class RunLog(RunObserver):
         self._started = 0.0
         self.direct = False  # whether metrics come one by one, see `Metrics`
 
-    @property
     def place(self) -> str:
         """Where the record is, in words; the store is asked."""
         if self._copier is None or self.folder is None:
@@ -89,14 +91,17 @@ class RunLog(RunObserver):
         self._note({"info": info, "heartbeat": beat_time, "result": result})
 
     def resource_event(self, filename):  # noqa: D102
-        if self._journal:
-            md5 = self._journal.keep(Path(filename))
+        md5 = self._kept(filename)
+        if md5 and [filename, md5] not in self._state["resources"]:
             self._note({"resources": [*self._state["resources"], [filename, md5]]})
 
-    def artifact_event(self, name, filename, metadata=None, content_type=None):  # noqa: ARG002, D102
-        if self._journal:
-            md5 = self._journal.keep(Path(filename), name)
-            self._note({"artifacts": {**self._state["artifacts"], name: md5}})
+    def artifact_event(self, name, filename, metadata=None, content_type=None):  # noqa: D102
+        name = str(name)
+        md5 = self._kept(filename, name)
+        if md5:
+            content_type = content_type or CONTENT_TYPES.guess_type(filename)[0]  # as Sacred does
+            facts = {"md5": md5, "metadata": plain(metadata), "content_type": content_type}
+            self._note({"artifacts": {**self._state["artifacts"], name: facts}})
 
     def log_metrics(self, metrics_by_name: dict[str, Any], info: dict[str, Any]) -> None:  # noqa: ARG002, D102
         for name, columns in metrics_by_name.items():
@@ -117,6 +122,16 @@ class RunLog(RunObserver):
             self._journal.metric(name, value, step, moment)
         else:
             number(name, value)
+
+    def _kept(self, filename: str, artifact: str | None = None) -> str | None:
+        """The MD5 of a file that the record has now; None, and a word, where it cannot be had."""
+        try:
+            return self._journal.keep(Path(filename), artifact) if self._journal else None
+        except OSError as error:  # Sacred would never call an observer again that raises
+            what = "resource" if artifact is None else f"artifact {artifact}"
+            reason = error.strerror or error
+            print(f"error: {what}: {filename} is not recorded: {reason}; add it again", file=sys.stderr)
+            return None
 
     def _begin(self, ex_info, command, host_info, start_time, config, meta_info, run_id, status) -> None:
         runs_dir, mongo = self._given
