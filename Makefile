@@ -3,10 +3,13 @@ SHELL := /bin/bash
 PY := .venv/bin/python
 PYTHON ?=
 
-.PHONY: help setup run test test-long lint data youtube8m board bench lock clean
+REPRODUCE = $(if $(QUICK),--quick) $(if $(EPOCHS),--epochs $(EPOCHS)) $(if $(CELLS),--cells '$(CELLS)') \
+  $(if $(REPLICATES),--replicates $(REPLICATES)) $(if $(JOBS),--jobs $(JOBS)) $(if $(DEVICES),--devices $(DEVICES))
+
+.PHONY: help setup run test test-long lint data youtube8m board reproduce-paper results bench lock clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: .venv/.complete .venv-store/.complete ## environments in .venv and .venv-store, exact versions
 
@@ -33,6 +36,12 @@ lint: setup ## ruff and mypy
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
+
+reproduce-paper: setup ## what was published, run and held against it (QUICK=1 EPOCHS= CELLS= REPLICATES= JOBS= DEVICES=)
+	@$(PY) -m experiments.reproduction $(REPRODUCE)
+
+results: setup ## RESULTS.md and runs/report.html of what was run so far (QUICK=1 EPOCHS= REPLICATES=)
+	@$(PY) -m experiments.reproduction --write $(REPRODUCE)
 
 board: setup ## Omniboard over the recorded runs, on http://127.0.0.1:9000
 	@$(PY) -m experiments.board

@@ -24,6 +24,8 @@ setup(
         "opencv-python-headless==4.11.0.86",  # gluoncv asks for opencv-python, which needs libGL
         "setuptools<81",  # sacred imports pkg_resources
         "PyYAML",
+        "matplotlib",  # figures of report.html; gluoncv brings it too
+        "scipy",  # Student's t in verdicts; gluoncv brings it too
         "tqdm",
     ],
     extras_require={"dev": ["mypy", "pytest", "ruff", "selenium", "types-PyYAML", "types-tqdm"]},

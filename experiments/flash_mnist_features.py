@@ -6,7 +6,7 @@ layer, frozen, is the local feature of a frame.
 
 import multiprocessing
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from functools import cache
@@ -18,6 +18,7 @@ from mxnet import autograd, gluon
 from tqdm import tqdm
 
 from datasets import hdf5, mnist
+from datasets.errors import DataError
 from datasets.flash_mnist import CLASSES, FRAMES, FlashMnist, classes_of
 from gluon_models.frame_cnn import FEATURE_DIM, FrameCNN
 
@@ -69,6 +70,41 @@ def build(folder: Path, mnist_folder: Path, may_fetch: bool) -> None:
         except BaseException:
             pool.shutdown(cancel_futures=True)  # what is being made is finished, what waits is not begun
             raise
+
+
+def frames_of(folder: Path, mnist_folder: Path, split: str, number: int, videos: Sequence[int]) -> np.ndarray:
+    """Frames of some videos of a shard, drawn again as when it was made: it has their features alone.
+
+    Args:
+        folder: of the dataset.
+        mnist_folder: holds MNIST's files.
+        split: which shard's.
+        number: of the shard.
+        videos: their numbers within it.
+
+    Returns:
+        (videos, 25, 28, 28) uint8.
+
+    Raises:
+        DataError: if MNIST, the frame network or the shard is missing, or the shard's features are of other frames.
+    """
+    if split not in SHARDS:
+        raise DataError(f"{folder}: split {split} is not drawn from a seed; splits that are: {', '.join(SHARDS)}")
+    network_file, path = folder / "frame_cnn.params", _shard(folder, split, number)
+    if not network_file.is_file():
+        raise DataError(f"{network_file}: missing; it shows that frames are the same; prepare the dataset again")
+    frames = np.empty((len(videos), FRAMES, 28, 28), np.uint8)
+    for start, chunk in _chunks(mnist_folder, split, number):
+        for place, video in enumerate(videos):
+            if start <= video < start + len(chunk):
+                frames[place] = chunk[video - start]
+        if start + len(chunk) > max(videos):
+            break
+    stored = np.reshape(hdf5.read(path).features["image"], (-1, FRAMES, FEATURE_DIM))[list(videos)]  # (videos, 25, 50)
+    again = _frame_network(network_file).features(_network_input(frames.reshape(-1, 28, 28))).asnumpy()
+    if not np.allclose(again.reshape(stored.shape), stored, rtol=1e-3, atol=1e-3):  # sums come in another order
+        raise DataError(f"{path}: its features are not of the frames that its seed gives; prepare the dataset again")
+    return frames
 
 
 @contextmanager
@@ -123,12 +159,11 @@ def _train_frame_network(mnist_folder: Path, target: Path) -> float:
 
 def _make_shard(folder: Path, mnist_folder: Path, split: str, number: int) -> int:
     """Make one shard, in a process of its own; how many videos it has."""
-    net, videos = _frame_network(folder / "frame_cnn.params"), _videos(mnist_folder, split)
-    rng = np.random.default_rng([SEED, 3, list(SHARDS).index(split), number])
+    net = _frame_network(folder / "frame_cnn.params")
     classes = _classes(split, number)  # (V,)
     features = np.empty((len(classes) * FRAMES, FEATURE_DIM), np.float32)
-    for start in range(0, len(classes), CHUNK):
-        frames = videos.videos(rng, classes[start : start + CHUNK]).reshape(-1, 28, 28)  # (chunk * 25, 28, 28)
+    for start, chunk in _chunks(mnist_folder, split, number):
+        frames = chunk.reshape(-1, 28, 28)  # (chunk * 25, 28, 28)
         rows = slice(start * FRAMES, start * FRAMES + len(frames))
         features[rows] = net.features(_network_input(frames)).asnumpy()
     first = sum(len(_classes(split, n)) for n in range(number))
@@ -144,6 +179,14 @@ def _make_shard(folder: Path, mnist_folder: Path, split: str, number: int) -> in
     )
     hdf5.write(_shard(folder, split, number), shard)
     return len(classes)
+
+
+def _chunks(mnist_folder: Path, split: str, number: int) -> Iterator[tuple[int, np.ndarray]]:
+    """The frames of one shard: of some videos after the other, the first one's number and (chunk, 25, 28, 28) uint8."""
+    videos, classes = _videos(mnist_folder, split), _classes(split, number)
+    rng = np.random.default_rng([SEED, 3, list(SHARDS).index(split), number])
+    for start in range(0, len(classes), CHUNK):
+        yield start, videos.videos(rng, classes[start : start + CHUNK])
 
 
 @cache

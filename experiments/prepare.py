@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from datasets import synthetic
+from experiments import shown
 from experiments.errors import UserError
 from experiments.registry.checks import unknown
 
@@ -46,7 +47,9 @@ def require(name: str, data_root: Path, splits: tuple[str, str]) -> Path:
         _make_stand_in(name.removeprefix(SMOKE), folder, splits)
     if not any(folder.glob("*.h5")):
         how = HOW.get(name, f"put data files into {folder}")
-        raise UserError(f"dataset {name}: not in {data_root}; {how}, or name its place by runtime.data_root=FOLDER")
+        raise UserError(
+            f"dataset {name}: not in {shown(data_root)}; {how}, or name its place by runtime.data_root=FOLDER"
+        )
     return folder
 
 

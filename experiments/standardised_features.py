@@ -16,7 +16,7 @@ def build(source: Path, folder: Path) -> None:
     Shards that are there already are kept.
 
     Args:
-        source: folder of a dataset of float features.
+        source: folder of a dataset; of bytes it makes no difference what values they stand for.
         folder: where the new one goes.
 
     Raises:
@@ -34,7 +34,7 @@ def build(source: Path, folder: Path) -> None:
             for name, frames in shard.features.items()
         }
         words = f"{source.name}, each feature less its mean over the training frames, by its standard deviation"
-        hdf5.write(target, replace(shard, features=features, source=words))
+        hdf5.write(target, replace(shard, features=features, ranges={}, source=words))
 
 
 def _statistics(train: VideoDataset) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:

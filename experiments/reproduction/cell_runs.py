@@ -1,5 +1,6 @@
 """Which runs of the log are runs of a cell: the same numbers, the same code of the model, the same data."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,6 +11,7 @@ from datasets.errors import DataError
 from experiments import configuration, data, journal
 from experiments.errors import UserError
 from experiments.journal import Journal
+from experiments.plain import plain
 from experiments.registry import Cell
 from experiments.reproduction import model_code
 
@@ -81,24 +83,22 @@ class RunsOfCells:
     def __init__(self, runs_dir: Path, data_root: str):
         self.runs_dir = runs_dir
         self._data_root = data_root
-        self._data: dict[tuple[str, str], str] = {}
-        self._ended: dict[Path, CellRun] = {}  # runs that do not change any more
-        self._runs: list[CellRun] = []
+        self._fingerprints: dict[tuple[str, str], str] = {}
+        self._known: dict[Path, tuple[int, CellRun | None]] = {}  # by folder: when its state was written, what it is
+        self._valid: dict[Path, bool] = {}  # by folder, whether code and data are those of today
+        self._runs: dict[str, list[CellRun]] = {}  # by the numbers that they have
 
     def refresh(self) -> None:
-        """Read the log again."""
-        self._runs = [found for own in journal.journals(self.runs_dir) if (found := self._read(own)) is not None]
+        """Read what has changed in the log."""
+        self._runs = {}
+        for own in journal.journals(self.runs_dir):
+            if (found := self._read(own)) is not None:
+                self._runs.setdefault(_key(configuration.numbers_of(found.config)), []).append(found)
 
     def of(self, cell: Cell, seed: int | None = None) -> list[CellRun]:
         """All runs of ``cell``, the oldest first; of one ``seed``, or of any."""
-        return [
-            own
-            for own in self._runs
-            if (seed is None or own.seed == seed)
-            and configuration.numbers_of(own.config) == cell.numbers
-            and model_code.is_same(own.journal, cell.numbers["model"])
-            and self._has_same_data(own)
-        ]
+        same = self._runs.get(_key(cell.numbers), [])
+        return [own for own in same if (seed is None or own.seed == seed) and self._is_valid(own)]
 
     def missing_data(self, cell: Cell) -> str | None:
         """Why the data of ``cell`` cannot be used, and what to do; None if they can."""
@@ -110,23 +110,29 @@ class RunsOfCells:
         return None
 
     def _read(self, own: Journal) -> CellRun | None:
-        if own.folder in self._ended:
-            return self._ended[own.folder]
+        """``own`` as a run of a cell; None if it is no whole training from the start."""
+        try:
+            written = (own.folder / "state.json").stat().st_mtime_ns
+        except OSError:
+            return None
+        known = self._known.get(own.folder)
+        if known and known[0] == written and (known[1] is None or known[1].status not in (ALIVE, journal.DIED)):
+            return known[1]
         config, state = own.read("config"), own.read("state")
         is_training = own.read("run").get("command") == "train" and "runtime" in config
-        if not is_training or config["smoke"] or config["weights"] is not None:
-            return None
-        status = state.get("status", journal.QUEUED)
-        if status in (journal.RUNNING, journal.QUEUED):
-            if own.take():
-                own.close()
-                status = journal.DIED
-            else:
-                status = ALIVE
-        found = CellRun(own, status, config, state)
-        if found.is_complete:
-            self._ended[own.folder] = found
+        is_whole = is_training and not config["smoke"] and config["weights"] is None
+        found = CellRun(own, _status(own, state), config, state) if is_whole else None
+        self._known[own.folder] = written, found
         return found
+
+    def _is_valid(self, own: CellRun) -> bool:
+        folder = own.journal.folder
+        if folder not in self._valid:
+            same_code = model_code.is_same(own.journal, own.config["model"])
+            if not own.state.get("info", {}).get("data"):
+                return same_code  # it has not said yet what its data are
+            self._valid[folder] = same_code and self._has_same_data(own)
+        return self._valid[folder]
 
     def _has_same_data(self, own: CellRun) -> bool:
         """Whether its data are those of today; also true where there are none to compare it with."""
@@ -142,8 +148,22 @@ class RunsOfCells:
 
     def _fingerprint(self, config: Mapping[str, Any], split: str) -> str:
         key = (config["dataset"], split)
-        if key not in self._data:
+        if key not in self._fingerprints:
             splits = {name: config[name] for name in ("dataset", "train_split", "valid_split")}
             dataset = data.open_split({**splits, "runtime": {"data_root": self._data_root}}, split)
-            self._data[key] = data.notes_of(dataset)["fingerprint"]
-        return self._data[key]
+            self._fingerprints[key] = data.notes_of(dataset)["fingerprint"]
+        return self._fingerprints[key]
+
+
+def _status(own: Journal, state: Mapping[str, Any]) -> str:
+    status = state.get("status", journal.QUEUED)
+    if status not in (journal.RUNNING, journal.QUEUED):
+        return status
+    if own.take():  # nobody holds it
+        own.close()
+        return journal.DIED
+    return ALIVE
+
+
+def _key(numbers: Mapping[str, Any]) -> str:
+    return json.dumps(plain(numbers), sort_keys=True)

@@ -99,18 +99,19 @@ def chosen(cells: list[Cell], patterns: list[str]) -> list[Cell]:
     """
     for pattern in patterns:
         if not any(_names(pattern, cell) for cell in cells):
-            examples = ", ".join(cell.name for cell in cells[:2])
-            raise UserError(f"CELLS: {pattern} names no cell; cells are called {examples}, and '*' stands for any text")
+            examples = f"{cells[0].name} or {cells[-1].name}"
+            raise UserError(f"CELLS: {pattern} names no cell; one is called {examples}, and '*' stands for any text")
     return [cell for cell in cells if not patterns or any(_names(pattern, cell) for pattern in patterns)]
 
 
 def plan(cells: Iterable[Cell], replicates: int | None, runs: RunsOfCells) -> list[Task]:
     """A task for each cell and seed, in the order in which they are run.
 
-    What an entry names first comes first, then every cell once, then the replicates.
+    What an entry names first comes first; of these and of the rest, the paper's before other questions, and every
+    cell once before its replicates.
     """
     tasks = [_task(cell, seed, runs) for cell in cells for seed in range(replicates_of(cell, replicates))]
-    return sorted(tasks, key=lambda task: (not _is_first(task.cell), task.seed))
+    return sorted(tasks, key=lambda task: (not _is_first(task.cell), "paper" not in task.cell.entry.tags, task.seed))
 
 
 def _task(cell: Cell, seed: int, runs: RunsOfCells) -> Task:

@@ -11,6 +11,8 @@ import pytest
 from pymongo import MongoClient
 from pymongo.database import Database
 
+from experiments import journal, runstore
+from experiments.journal import Journal
 from experiments.store_keeper import SECANTUSD
 
 
@@ -107,3 +109,58 @@ def server(tmp_path) -> Iterator[Server]:
     own.start()
     yield own
     own.kill()
+
+
+CONFIG = {
+    "experiment": "attention_cluster_flash_mnist",
+    "model": "attention_cluster",
+    "dataset": "flash_mnist",
+    "learning_rate": 0.001,
+    "optimizer_params": {"beta1": 0.9, "beta2": 0.999},
+    "runtime": {"devices": "cpu"},
+}
+
+
+@pytest.fixture(scope="session")
+def make_run() -> Callable[..., Journal]:
+    """Makes the folder of a run that has ended."""
+    return _make_run
+
+
+def _make_run(
+    runs_dir: Path, config=(), curves=(), alive=False, name=None, sources=(), resources=(), **given
+) -> Journal:
+    """A run as the run log writes it; `given` goes into run.json or state.json, whichever has such a key."""
+    own = Journal.create(runs_dir, name)
+    run = {
+        "id": own.run_id,
+        "uuid": f"uuid of {own.run_id}",
+        "command": "train",
+        "start_time": f"2020-03-0{min(9, len(journal.numbers(runs_dir)))}T10:00:00",
+        "store": runstore.EMBEDDED,
+        "experiment": {"name": "video_classification", "base_dir": "/b"},
+        "host": {},
+        "meta": {"options": {"UPDATE": []}},
+        "git": {"commit": 8 * "abcde", "dirty": False},
+        "packages": {"numpy": "1.23.5"},
+        "sources": [[path.name, own.keep(path)] for path in sources],
+    }
+    state = {
+        "status": journal.COMPLETED,
+        "parts": ["2020-03-01 10:00:00"],
+        "stop_time": "2020-03-01T11:00:00",
+        "heartbeat": "2020-03-01T10:59:00",
+        "wall_seconds": 3661.2,
+        "info": {"data": {"train": {"fingerprint": "0123456789"}}},
+        "resources": [[str(path), own.keep(path)] for path in resources],
+        "artifacts": {},
+    }
+    own.write("run", {**run, **{key: value for key, value in given.items() if key in run}})
+    own.write("config", {**CONFIG, **dict(config)})
+    own.write("state", {**state, **{key: value for key, value in given.items() if key in state}})
+    for metric, values in dict(curves).items():
+        for step, value in enumerate(values, start=1):
+            own.metric(metric, value, step, "2020-03-01T10:30:00")
+    if not alive:
+        own.close()
+    return own

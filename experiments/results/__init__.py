@@ -1,0 +1,43 @@
+"""The pages of results, from the registry and the log of runs: nothing is trained here.
+
+The full version goes to ``RESULTS.md``, which is kept in the repository, and ``runs/report.html``; others, of fewer
+epochs, only below ``runs/``, under names of their own.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from experiments import ROOT
+from experiments.registry import Cell
+from experiments.reproduction.cell_runs import RunsOfCells
+from experiments.reproduction.plan import Variant
+from experiments.results import html_page, markdown_page
+from experiments.results.tables import sections
+
+
+def write(variant: Variant, cells: Iterable[Cell], runs: RunsOfCells, replicates: int | None) -> list[Path]:
+    """Write both pages; where they are.
+
+    Args:
+        variant: which version of the tables.
+        cells: of all its entries.
+        runs: the log.
+        replicates: runs of each cell that count; None for what the entries say.
+    """
+    found = sections(cells, runs, replicates)
+    own_runs = runs.runs_dir.resolve() == (ROOT / "runs").resolve()
+    page = ROOT / "RESULTS.md" if variant.is_full and own_runs else runs.runs_dir / f"RESULTS{_suffix(variant)}.md"
+    report = runs.runs_dir / f"report{_suffix(variant)}.html"
+    _write(page, markdown_page.page(variant, found))
+    _write(report, html_page.page(variant, found, runs))
+    return [page, report]
+
+
+def _write(path: Path, text: str) -> None:
+    aside = path.with_name(f".{path.name}.tmp")
+    aside.write_text(text)
+    aside.replace(path)
+
+
+def _suffix(variant: Variant) -> str:
+    return "" if variant.is_full else f"-{variant.name}"
