@@ -55,7 +55,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _of_runs(given: argparse.Namespace) -> int:
-    from experiments import rerun, run_table, sync
+    from experiments import rerun, run_removal, run_table, sync
 
     width = shutil.get_terminal_size().columns
     if given.command == "runs":
@@ -63,7 +63,7 @@ def _of_runs(given: argparse.Namespace) -> int:
     elif given.command == "compare":
         print(run_table.compare(given.runs_dir, given.run, width))
     elif given.command == "delete":
-        print(run_table.delete(given.runs_dir, given.run, given.mongo))
+        print(run_removal.delete(given.runs_dir, given.run, given.mongo))
     elif given.command == "sync":
         print("\n".join(sync.everything(given.runs_dir, given.mongo)) or "every run is where it belongs")
     else:
@@ -80,14 +80,18 @@ def _list() -> str:
 def _show(name: str) -> str:
     entry = registry.load(name)
     lines = [entry.name, "=" * len(entry.name), "", entry.text.rstrip(), ""]
-    lines.append(f"run it:  python experiments/run.py with experiment={name}")
+    cells = registry.cells(entry)
+    if name in registry.names() and entry.grid:
+        lines.append(f"run all {len(cells)} cells:  make reproduce-paper CELLS={name}")
+    changes = "".join(f" {key}={value}" for key, value in cells[0].updates.items())
+    lines.append(f"run {'one' if entry.grid else 'it'}:  python experiments/run.py with experiment={name}{changes}")
     return "\n".join(lines)
 
 
 def _published(entry: registry.Entry) -> str:
-    if not entry.references:
-        return "-"
-    return ", ".join(f"{name} {value:.3g}" for name, value in entry.references[0].metrics.items())
+    if entry.grid:
+        return f"{'a table' if entry.references else '-'} ({len(registry.cells(entry))} cells)"
+    return ", ".join(f"{own.metric} {own.value:.4g}" for own in registry.cells(entry)[0].published) or "-"
 
 
 def _table(rows: list[tuple[str, ...]]) -> str:

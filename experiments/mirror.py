@@ -146,7 +146,7 @@ class Mirror:
 
     def _artifact(self, name: str, md5: str, metadata: Any, content_type: str | None) -> dict[str, Any]:
         """A file that the run made, as the record names it."""
-        about = {"metadata": _keys(metadata), "content_type": content_type}
+        about = {"metadata": _keys(metadata), "contentType": content_type}
         return self._attached(self.journal.artifact(name), name, md5, about)
 
     def _whole(self, name: str) -> dict[str, Any]:

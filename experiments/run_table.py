@@ -1,21 +1,19 @@
-"""Runs in the terminal: a table of all, some side by side, and their removal."""
+"""Runs in the terminal: a table of all, and some side by side."""
 
 import math
 import statistics
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from pymongo.errors import PyMongoError
-
-from experiments import journal, mirror, sync
+from experiments import journal
 from experiments.errors import UserError
 from experiments.journal import Journal
-from experiments.report import TITLES
+from experiments.summary import TITLES
 
-Curve = list[tuple[int, float]]  # step and value
+Curve = dict[int, float]  # a value a step
 Row = tuple[str, list[str]]  # a label, and a text a run
 Curves = dict[str, Curve]  # by the metric's name
 PERCENT = {f"validate.{name}" for name in TITLES}  # fractions of 1, which are shown times 100
@@ -39,7 +37,7 @@ def compare(runs_dir: Path, run_ids: list[str], width: int = 80) -> str:
     Raises:
         UserError: if there is no such run, only one, or more than fit into ``width``.
     """
-    found = [_find(runs_dir, run_id) for run_id in dict.fromkeys(run_ids)]
+    found = [find(runs_dir, run_id) for run_id in dict.fromkeys(run_ids)]
     if len(found) < 2:
         raise UserError("compare: name at least two different runs")
     if (width - LABEL - 5) // len(found) - 2 < NUMBER:
@@ -55,43 +53,12 @@ def compare(runs_dir: Path, run_ids: list[str], width: int = 80) -> str:
     return "\n".join(_cut(line, width) for line in lines)
 
 
-def delete(runs_dir: Path, run_ids: list[str], mongo: str | None) -> str:
-    """Remove runs from their stores and their folders, and the shared files that no other run names.
+def find(runs_dir: Path, run_id: str) -> Journal:
+    """The run ``run_id``.
 
     Raises:
-        UserError: if there is no such run, it is running, or its store does not answer; then nothing is removed.
+        UserError: if there is none.
     """
-    doomed = [_find(runs_dir, run_id) for run_id in dict.fromkeys(run_ids)]
-    lines: list[str] = []
-    with ExitStack() as held:
-        try:
-            for own in doomed:
-                held.callback(own.close)
-                if not own.take():
-                    raise UserError(f"run {own.run_id} is running; stop it first. Nothing was removed")
-            addresses = [own.read("run")["store"] for own in doomed]
-            databases = {}
-            for address in set(addresses):
-                store = held.enter_context(sync.open_recorded(address, runs_dir, mongo))
-                databases[address] = held.enter_context(store.client())[store.database]
-            for own, address in zip(doomed, addresses, strict=True):
-                try:
-                    mirror.Mirror(own, databases[address]).reserve()  # so that the record of this number is ours
-                    mirror.delete(databases[address], own.run_id)
-                    lines.append(f"run {own.run_id}: removed from {runs_dir} and {address}")
-                except mirror.TakenError:
-                    lines.append(f"run {own.run_id}: removed from {runs_dir}; {address} has another {own.run_id}")
-                sync.remove(own)
-            lines.append(_sweep(runs_dir))
-        except PyMongoError as error:
-            done = "; ".join(lines) or "nothing was removed"
-            raise UserError(f"the store stopped answering: {str(error).partition(', Timeout:')[0]}; {done}") from None
-        except OSError as error:
-            raise UserError(f"{error.filename} cannot be removed: {error.strerror}") from None
-    return "\n".join(lines)
-
-
-def _find(runs_dir: Path, run_id: str) -> Journal:
     folder = runs_dir / run_id
     if run_id.startswith(".") or Path(run_id).name != run_id or not Journal(folder).read("run"):
         what = f"{folder} holds no run" if folder.is_dir() else f"no folder {folder}"
@@ -100,11 +67,18 @@ def _find(runs_dir: Path, run_id: str) -> Journal:
 
 
 def _curves(own: Journal) -> Curves:
+    """The run's curves, with fractions in percent."""
     found: Curves = {}
-    for entry in own.metrics()[0]:
-        name, scale = (f"{entry['name']} %", 100) if entry["name"] in PERCENT else (entry["name"], 1)
-        found.setdefault(name, []).append((entry["step"], scale * entry["value"]))
+    for name, curve in own.curves().items():
+        if name in PERCENT:
+            found[f"{name} %"] = {step: 100 * value for step, value in curve.items()}
+        else:
+            found[name] = curve
     return found
+
+
+def _last(curve: Curve) -> float:
+    return next(reversed(curve.values()))
 
 
 def _overview(found: list[Journal], width: int) -> list[str]:
@@ -128,19 +102,20 @@ def _row(own: Journal) -> dict[str, str]:
     with suppress(OSError):  # another user's run: we may look, not write
         journal.mark_dead(own)
     run, state, config, curves = own.read("run"), own.read("state"), own.read("config"), _curves(own)
-    status = state.get("status") or NONE
+    status, command = state.get("status") or NONE, run.get("command", "train")
+    name = Path(str(config.get("experiment", NONE))).stem  # it may be a file's path
     words = run.get("meta", {}).get("options", {}).get("UPDATE", [])
     words = sorted((word for word in words if not word.startswith(("experiment=", "runtime."))), key="smoke".__eq__)
     started = datetime.fromisoformat(run.get("start_time", "1970-01-01")).replace(tzinfo=timezone.utc).astimezone()
     return {
         "id": own.folder.name,
         "status": "died" if status == journal.DIED else status.lower(),
-        "experiment": Path(str(config.get("experiment", NONE))).stem,  # it may be a file's path
+        "experiment": name if command == "train" else f"{command} {name}",
         **{key: str(config.get(key, NONE)) for key in ("model", "dataset")},
-        **{title: f"{curves[name][-1][1]:.1f}" if name in curves else NONE for name, title in COLUMNS.items()},
+        **{title: f"{_last(curves[name]):.1f}" if name in curves else NONE for name, title in COLUMNS.items()},
         "started": started.strftime("%m-%d %H:%M" if started.year == datetime.now().year else "%Y-%m-%d"),
         "time": _duration(state),
-        "with": " ".join([run["command"], *words] if run.get("command", "train") != "train" else words),
+        "with": " ".join(words),
     }
 
 
@@ -204,7 +179,7 @@ def _section(title: str, names: list[str], rows: list[Row], width: int) -> list[
 
 def _results(name: str, curves: list[Curves]) -> list[Row]:
     """The rows of one metric: its last and its best values, each with the differences to the first run."""
-    values = [[value for _, value in own.get(name, [])] for own in curves]
+    values = [list(own.get(name, {}).values()) for own in curves]
     kinds = {"last": [own[-1] if own else None for own in values]}
     if max(map(len, values)) > 1:
         best = min if "loss" in name else max
@@ -230,7 +205,7 @@ def _sparklines(names: list[str], metrics: list[str], curves: list[Curves], widt
     room = min(60, width - own_id - 4 - 3 * (NUMBER + 2))
     lines = ["curves".ljust(own_id + 4 + room) + "".join(f"  {name:>{NUMBER}}" for name in ("min", "max", "last"))]
     for metric in metrics:
-        finite = [[point for point in own.get(metric, []) if math.isfinite(point[1])] for own in curves]
+        finite = [[point for point in own.get(metric, {}).items() if math.isfinite(point[1])] for own in curves]
         steps, values = zip(*(point for own in finite for point in own), strict=True) if any(finite) else ((), ())
         if max(map(len, finite)) < 2:
             continue
@@ -238,13 +213,13 @@ def _sparklines(names: list[str], metrics: list[str], curves: list[Curves], widt
         for name, points, own in zip(names, finite, curves, strict=True):
             line = _sparkline(points, steps, values, min(room, len(set(steps))))
             ends = [choose((value for _, value in points), default=None) for choose in (min, max)]
-            ends.append(own[metric][-1][1] if metric in own else None)
+            ends.append(_last(own[metric]) if metric in own else None)
             figures = "".join(f"  {_number(value):>{NUMBER}}" for value in ends)
             lines.append(f"  {_cut(name, own_id):{own_id}}  {line:{room}}{figures}")
     return lines if len(lines) > 1 else ["curves: nothing was measured more than once"]
 
 
-def _sparkline(points: Curve, steps: Sequence[int], values: Sequence[float], size: int) -> str:
+def _sparkline(points: list[tuple[int, float]], steps: Sequence[int], values: Sequence[float], size: int) -> str:
     """The mean of each column's values as a block; where there is none, the one before goes on."""
     first, low = min(steps), min(values)
     width, height = max(steps) - first + 1, max(values) - low or 1.0
@@ -255,23 +230,3 @@ def _sparkline(points: Curve, steps: Sequence[int], values: Sequence[float], siz
     for column in range(max(found, default=-1) + 1):
         text += BLOCKS[round(statistics.fmean(found[column]))] if column in found else text[-1:] or " "
     return text
-
-
-def _sweep(runs_dir: Path) -> str:
-    """Remove the shared files that no run names."""
-    for lock in runs_dir.glob("*/lock"):
-        other = Journal(lock.parent)
-        alive = not other.take()
-        other.close()
-        if alive:  # it may be about to name files that are there already
-            return f"shared files stay while run {other.run_id} lives; the next `delete` removes them"
-    named: set[str] = set()
-    for other in journal.journals(runs_dir):
-        run, state = other.read("run"), other.read("state")
-        if not run or not state:
-            return f"shared files stay: which of them run {other.run_id} needs cannot be read"
-        named |= {md5 for _, md5 in [*run.get("sources", []), *state.get("resources", [])]}
-    doomed = [path for path in (runs_dir / "files").glob("*") if path.name not in named]
-    for path in doomed:
-        path.unlink()
-    return f"{len(doomed)} shared files removed that no other run names"

@@ -12,8 +12,8 @@ from experiments.reproduction.plan import DONE, NO_DATA, Task
 class Pace:
     """Seconds that an epoch of each cell takes.
 
-    A cell that was never run is judged by others of its table: those of its row; else, where rows are numbers, by a
-    straight line through those that were; else by their mean.
+    A cell that was never run is judged by others of its model and shape of data: those of its row; else, where rows
+    are numbers, by a straight line through those that were; else by their mean.
 
     Args:
         runs: of each cell that was run, by the cell's name.
@@ -33,9 +33,7 @@ class Pace:
         table = [
             (own.row, self._seconds[name])
             for name, own in self._cells.items()
-            if name in self._seconds
-            and own.entry.data == cell.entry.data
-            and own.numbers["model"] == cell.numbers["model"]
+            if name in self._seconds and _kind(own) == _kind(cell)
         ]
         if not table:
             return None
@@ -55,3 +53,8 @@ class Pace:
             return None
         times = [task.epochs_left * seconds for task, seconds in zip(left, each, strict=True) if seconds is not None]
         return max([sum(times) / jobs, *times], default=0.0)
+
+
+def _kind(cell: Cell) -> tuple[object, ...]:
+    """What cells share whose speeds can be compared."""
+    return tuple(cell.numbers[key] for key in ("model", "seg_num", "batch_size"))

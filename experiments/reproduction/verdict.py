@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from experiments.registry import Published
 
 CONFIDENCE = 0.95
-NOT_RUN, INCONCLUSIVE, REPRODUCED, MISSED, ABOVE = "not run", "inconclusive", "reproduced", "missed", "far above"
+NOT_RUN, INCONCLUSIVE, REPRODUCED, MISSED, ABOVE = "not run", "inconclusive", "reproduced", "missed", "above"
 MEANING = {
     REPRODUCED: "with replicates: the interval of the mean lies within published ± tolerance",
     MISSED: "below published - tolerance: the whole interval, or the one value there is",

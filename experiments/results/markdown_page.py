@@ -73,7 +73,7 @@ def _text(result: Result | None, metric: str, text: Callable[[Score], str]) -> s
 def _difference(score: Score) -> str:
     if score.verdict.word == NOT_RUN:
         return "not run"
-    return f"{words.percent(score.verdict.difference, sign=True)} {score.verdict.word}"
+    return f"{words.percent(score.verdict.difference, sign=True)} {score.verdict.word}".strip()
 
 
 def _details(section: Section) -> list[str]:
@@ -97,7 +97,7 @@ def _details(section: Section) -> list[str]:
                     words.run_time(result.runs) if result.runs else words.NONE,
                 ]
             )
-    lines = [*table(rows), ""]
+    lines = ["Each that was run:" if section.entry.grid else "Beside each other:", "", *table(rows), ""]
     if not section.done:
         return lines
     lines += ["Again, and what a run was (`python -m experiments compare ID ID`):", "", "```"]

@@ -1,4 +1,4 @@
-"""What Sacred's own observer loses, and ours keeps: each test is held against both."""
+"""What Sacred's own observer loses, and ours keeps, and what both keep: each test is held against both."""
 
 import os
 import signal
@@ -49,6 +49,11 @@ def trial(request, server, tmp_path):
     return Trial(request.param, server, tmp_path)
 
 
+@pytest.fixture(params=["ours", "sacreds"])
+def either(request, server, tmp_path):
+    return Trial(request.param, server, tmp_path)
+
+
 class Trial:
     def __init__(self, observer, server, folder):
         self.observer, self.server, self.folder, self.runs_dir = observer, server, folder, folder / "runs"
@@ -90,6 +95,13 @@ class Trial:
     def files(self, name):
         return [file.read() for file in gridfs.GridFS(self.server.database()).find() if file.filename.endswith(name)]
 
+    def artifacts(self, run_id=1):
+        """Of each its name, content, metadata and content type."""
+        fs, facts = gridfs.GridFS(self.server.database()), self.server.database()["fs.files"]
+        found = [(artifact["name"], artifact["file_id"]) for artifact in self.record(run_id)["artifacts"]]
+        stored = [(name, fs.get(file_id).read(), facts.find_one({"_id": file_id})) for name, file_id in found]
+        return [(name, content, said["metadata"], said["contentType"]) for name, content, said in stored]
+
     def wait_for(self, process, text):
         for line in process.stdout:
             if text in line:
@@ -102,6 +114,55 @@ def test_a_resource_is_stored_as_a_file(trial):
     trial.run(f"_run.add_resource('{trial.folder}/weights.bin')")
     assert trial.files("weights.bin") == [b"abc"]
     assert trial.record()["resources"][0][0] == f"{trial.folder}/weights.bin"
+
+
+def test_a_resource_that_is_used_twice_is_named_once(trial):
+    (trial.folder / "weights.bin").write_bytes(b"abc")
+    trial.run("_run.add_resource('weights.bin')\n_run.open_resource('weights.bin').close()")
+    assert [path for path, _ in trial.record()["resources"]] == [f"{trial.folder}/weights.bin"]
+
+
+def test_an_artifact_is_stored_with_what_is_said_of_it(either):
+    (either.folder / "scores.csv").write_bytes(b"a,b")
+    either.run(
+        "_run.add_artifact('scores.csv', metadata={'epoch': 3, 'of': [1, 2.5]})\n"
+        "_run.add_artifact('scores.csv', 'named', content_type='text/x-own')\n"
+        "_run.add_artifact('scores.csv', '../../plots/scores')\n"
+        "_run.add_artifact('trial.py', '/..')\n"
+    )
+    assert either.artifacts() == [
+        ("scores.csv", b"a,b", {"epoch": 3, "of": [1, 2.5]}, "text/csv"),
+        ("named", b"a,b", None, "text/x-own"),
+        ("../../plots/scores", b"a,b", None, "text/csv"),
+        ("/..", (either.folder / "trial.py").read_bytes(), None, "text/x-python"),
+    ]
+
+
+@pytest.mark.parametrize("trial", ["ours"], indirect=True)
+def test_an_artifact_is_in_the_runs_folder_and_its_name_in_the_record(trial):
+    (trial.folder / "scores.csv").write_bytes(b"a,b")
+    trial.run(
+        "for name in ('../../plots/scores', 'plots/scores', 'scores.csv', 'scores.csv'):\n"
+        "    _run.add_artifact('scores.csv', name, {'name': name, 'score': np.float32(0.5), 'time': time.time()})"
+    )
+    own = Journal(trial.runs_dir / "1")
+    names = ["../../plots/scores", "plots/scores", "scores.csv"]
+    assert list(own.read("state")["artifacts"]) == names
+    assert sorted(path.name for path in trial.folder.iterdir()) == ["runs", "scores.csv", "server", "trial.py"]
+    assert {path.read_bytes() for path in (own.folder / "artifacts").iterdir()} == {b"a,b"}
+    assert len(list((own.folder / "artifacts").iterdir())) == 3
+    for name, (stored_name, _, metadata, _) in zip(names, trial.artifacts(), strict=True):
+        assert stored_name == name
+        assert metadata == own.read("state")["artifacts"][name]["metadata"]  # what was said last
+        assert (metadata["name"], metadata["score"]) == (name, 0.5)
+
+
+def test_a_file_that_is_not_there_costs_no_record(trial):
+    said = trial.run("_run.add_artifact('none.csv')\n_run.add_resource('none.bin')\n_run.log_scalar('x', 1.0)")
+    missing = "is not recorded: No such file or directory; add it again"
+    assert f"error: artifact none.csv: {trial.folder}/none.csv {missing}\n" in said
+    assert f"error: resource: {trial.folder}/none.bin {missing}\n" in said
+    assert trial.curve("x")["values"] == [1.0]
 
 
 def test_sources_are_stored_once(trial):
@@ -120,6 +181,8 @@ def test_much_output_is_kept_whole(trial):
     assert "199999---" in record["captured_out"]
     (whole,) = trial.files("output.txt")
     assert whole.count(b"\n") == 200_000
+    note = f"\n\n... {len(whole) - 1_000_000:,} bytes are left out here; the whole is the artifact output.txt ...\n\n"
+    assert record["captured_out"].encode() == whole[:100_000] + note.encode() + whole[-900_000:]
 
 
 def test_an_id_of_the_users_own_does_not_break_the_next(trial):

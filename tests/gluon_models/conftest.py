@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from mxnet import autograd
 
+from gluon_models import zoo
+
 GOLDEN = Path(__file__).parents[1] / "golden"
 
 
@@ -19,6 +21,21 @@ def golden():
             return dict(arrays)
 
     return read
+
+
+@pytest.fixture
+def wide_lstm():
+    """An AttentionLSTM whose layers have enough values each to tell how they were drawn; not initialised yet."""
+    mx.random.seed(0)
+    return zoo.create(
+        "attention_lstm",
+        feature_dims={"rgb": 64},
+        num_classes=300,
+        embedding_size=96,
+        lstm_size=25,
+        hidden_units=[200],
+        dropout=0.5,
+    )
 
 
 @pytest.fixture

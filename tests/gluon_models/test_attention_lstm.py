@@ -90,19 +90,9 @@ def test_gradients_by_central_differences(lengths, assert_gradients):
     assert_gradients(lambda: encoder(frames, lengths), [frames, *parameters])
 
 
-def test_initialisation_is_paddlevideos():
-    mx.random.seed(0)
-    net = zoo.create(
-        "attention_lstm",
-        feature_dims={"rgb": 64},
-        num_classes=300,
-        embedding_size=96,
-        lstm_size=25,
-        hidden_units=[200],
-        dropout=0.5,
-    )
-    net.initialize()
-    encoder = net.encoders[0]
+def test_initialisation_is_paddlevideos(wide_lstm):
+    wide_lstm.initialize()
+    encoder = wide_lstm.encoders[0]
     for parameter, bound in [
         (encoder.embedding.weight, np.sqrt(6 / (64 + 96))),
         (encoder.forwards.l0_i2h_weight, 0.2),
@@ -110,15 +100,15 @@ def test_initialisation_is_paddlevideos():
         (encoder.forwards.l0_h2h_bias, 0.2),
         (encoder.backwards.l0_i2h_bias, 0.2),
         (encoder.score.weight, np.sqrt(6 / (50 + 1))),
-        (net.hidden[0].weight, np.sqrt(6 / (50 + 200))),
-        (net.classifier.weight, np.sqrt(6 / (200 + 300))),
+        (wide_lstm.hidden[0].weight, np.sqrt(6 / (50 + 200))),
+        (wide_lstm.classifier.weight, np.sqrt(6 / (200 + 300))),
     ]:
         values = parameter.data().asnumpy()
         assert 0.9 * bound < np.abs(values).max() <= bound
         assert values.std() == pytest.approx(bound / np.sqrt(3), rel=4 / np.sqrt(values.size))
     for zero in (encoder.embedding.bias, encoder.score.bias):
         assert not zero.data().asnumpy().any()
-    for normal in (net.hidden[0].bias, net.classifier.bias):
+    for normal in (wide_lstm.hidden[0].bias, wide_lstm.classifier.bias):
         assert normal.data().asnumpy().std() == pytest.approx(1.0, rel=0.3)
 
 

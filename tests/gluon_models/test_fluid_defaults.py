@@ -1,4 +1,3 @@
-import mxnet as mx
 import numpy as np
 import pytest
 from mxnet.gluon import nn
@@ -8,20 +7,10 @@ from gluon_models.errors import ModelError
 from gluon_models.fluid_defaults import use_fluid_defaults
 
 
-def test_weights_are_xavier_uniform_and_biases_0():
-    mx.random.seed(0)
-    net = zoo.create(
-        "attention_lstm",
-        feature_dims={"rgb": 64},
-        num_classes=300,
-        embedding_size=96,
-        lstm_size=25,
-        hidden_units=[200],
-        dropout=0.5,
-    )
-    use_fluid_defaults(net)
-    net.initialize()
-    parameters = net._collect_params_with_prefix()
+def test_weights_are_xavier_uniform_and_biases_0(wide_lstm):
+    use_fluid_defaults(wide_lstm)
+    wide_lstm.initialize()
+    parameters = wide_lstm._collect_params_with_prefix()
     assert len(parameters) == 16
     for name, parameter in parameters.items():
         values = parameter.data().asnumpy()
