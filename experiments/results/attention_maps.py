@@ -138,7 +138,8 @@ def _drawn(own: Map, highest: float, name: str) -> str:
         figure.colorbar(image, ax=[upper, lower], label="weight", fraction=0.03, pad=0.01)
 
     size = (10.0, 1.4 + min(0.16 * units, 4.0))
-    return f'<p>{escape(title)}.</p><div class="wide" tabindex="0">{svg.drawing(name, title, size, draw)}</div>'
+    picture = f'<div class="wide" tabindex="0">{svg.drawing(name, title, size, draw)}</div>'
+    return f'<div class="map"><p>{escape(title)}.</p>{picture}</div>'
 
 
 def _digits(label: int) -> str:

@@ -7,13 +7,15 @@ from html import escape
 from experiments import shown
 from experiments.reproduction.cell_runs import CellRun, RunsOfCells
 from experiments.reproduction.plan import Variant
-from experiments.reproduction.verdict import MEANING, NOT_RUN
+from experiments.reproduction.verdict import ABOVE, INCONCLUSIVE, MEANING, MISSED, NOT_RUN, REPRODUCED
 from experiments.results import attention_maps, figures, words
 from experiments.results.html_parts import cell_anchor, link, listed, prose, run_anchor, table, td, th, tr
 from experiments.results.html_style import STYLE
 from experiments.results.tables import Result, Score, Section
 from experiments.summary import TITLES
 
+# By a verdict: the class that colours it.
+KINDS = {REPRODUCED: "reproduced", MISSED: "missed", ABOVE: "above", INCONCLUSIVE: "inconclusive"}
 DETAILS = ["cell", "metric", "published", "measured", "95 % interval", "difference", "verdict", "took", "runs"]
 
 
@@ -36,14 +38,19 @@ def _head(variant: Variant, sections: list[Section], runs: RunsOfCells) -> Itera
     yield (
         f"<p>Written by <code>make reproduce-paper</code> on {datetime.now():%Y-%m-%d}, from the registry and the log "
         f"of runs in <code>{escape(shown(runs.runs_dir))}</code> alone. All values are percent. A measured number is a "
-        "link to its run, and there stands the command that runs it again.</p>"
+        "link to its run, and there stands the command that runs it again; where it is the mean of several, these are "
+        "named below it.</p>"
     )
     if machines := words.machines(sections):
         yield f"<p>Runs were made on:</p>{listed(map(escape, machines))}"
-    meanings = (f'<b class="{_kind(word)}">{word}</b>: {escape(meaning)}' for word, meaning in MEANING.items())
-    yield f"<p>A verdict is</p>{listed(meanings)}"
+    if any(score.verdict.word in MEANING for own in sections for one in own.done for score in one.scores):
+        yield f"<p>A verdict is</p>{_meanings()}"
     entries = (f"{link(own.entry.name, escape(own.entry.name))}: {escape(_state(own))}" for own in sections)
     yield f'<nav aria-label="contents"><h3>Contents</h3>{listed(entries)}</nav>'
+
+
+def _meanings() -> str:
+    return listed(f'<b class="{KINDS[word]}">{word}</b>: {escape(meaning)}' for word, meaning in MEANING.items())
 
 
 def _state(section: Section) -> str:
@@ -122,7 +129,8 @@ def _measured(result: Result, score: Score) -> str:
         return td("<small>at work</small>" if result.going else words.NONE)
     text = link(_place(result), words.percent(score.verdict.mean))
     if score.verdict.deviation is not None:
-        text += f"<small>± {words.percent(score.verdict.deviation)}</small><small>runs {_run_links(result)}</small>"
+        text += f"<small>± {words.percent(score.verdict.deviation)}</small>"
+        text += f'<small class="ids">{_run_links(result)}</small>'
     return td(text)
 
 
@@ -131,7 +139,7 @@ def _difference(result: Result, score: Score) -> str:
     if word == NOT_RUN or score.verdict.difference is None:
         return td(f"<small>{word or words.NONE}</small>")
     number = link(_place(result), words.percent(score.verdict.difference, sign=True))
-    return td(f"{number}<small>{word}</small>", _kind(word))
+    return td(f"{number}<small>{word}</small>", KINDS[word]) if word else td(number)
 
 
 def _details(section: Section) -> str:
@@ -147,7 +155,7 @@ def _details(section: Section) -> str:
                 td(link(_place(result), words.measured(verdict))),
                 td(words.interval(verdict)),
                 td(words.percent(verdict.difference, sign=True)),
-                td(verdict.word or words.NONE, f"word {_kind(verdict.word)}"),
+                td(verdict.word or words.NONE, f"word {KINDS.get(verdict.word, '')}".strip()),
                 td(words.run_time(result.runs)),
                 td(_run_links(result), "word"),
             ]
@@ -196,9 +204,4 @@ def _place(result: Result) -> str:
 
 
 def _run_links(result: Result) -> str:
-    return ", ".join(link(run_anchor(run), escape(str(run.run_id))) for run in result.runs)
-
-
-def _kind(word: str) -> str:
-    """The class that a verdict is coloured by."""
-    return word.replace(" ", "-")
+    return " ".join(link(run_anchor(run), escape(str(run.run_id))) for run in result.runs)

@@ -27,20 +27,20 @@ caption { text-align: left; font-weight: 600; padding: .25rem 0; }
 th, td { padding: .25rem .5rem; border: 1px solid var(--line); text-align: right; vertical-align: top; }
 thead th { background: var(--head); vertical-align: bottom; }
 tbody th { position: sticky; left: 0; background: var(--head); text-align: left; font-weight: 600; }
-td { white-space: nowrap; } td small { display: block; font-size: .75rem; }
+td { white-space: nowrap; } td small { display: block; font-size: .75rem; } td small.ids { white-space: normal; }
 .tables th, .tables td { padding: .2rem .3rem; }
 td.word { text-align: left; }
 .reproduced { background: var(--reproduced); } .missed { background: var(--missed); }
-.far-above { background: var(--above); } .inconclusive { background: var(--open); }
+.above { background: var(--above); } .inconclusive { background: var(--open); }
 figure { margin: 1rem 0; }
-figure.one { max-width: 40rem; }
+figure.one { max-width: 34rem; }
 figure svg { display: block; width: 100%; height: auto; background: #fff; border-radius: 4px; }
 figure svg text { font-family: system-ui, sans-serif !important; }
 .panels { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 320px), 1fr)); gap: .75rem; }
 .legend span { display: inline-block; margin: 0 .6rem 0 .2rem; white-space: nowrap; }
-.legend i { display: inline-block; width: 1.2em; height: .7em; margin-right: .3em; print-color-adjust: exact;
-  -webkit-print-color-adjust: exact; }
-.wide { overflow-x: auto; margin-bottom: 1rem; } .wide svg { min-width: 46rem; max-width: 64rem; }
+.legend i { display: inline-block; width: 1.2em; height: .7em; margin-right: .3em; outline: 1px solid #999;
+  print-color-adjust: exact; -webkit-print-color-adjust: exact; }
+.wide { overflow-x: auto; margin: .25rem 0 1rem; } .wide svg { min-width: 46rem; max-width: 64rem; }
 .runs { list-style: none; padding: 0; max-width: none; font-size: .9rem; }
 .runs li { padding: .5rem 0; border-top: 1px solid var(--line); }
 .runs li:target { background: var(--open); }
@@ -53,9 +53,10 @@ figure svg text { font-family: system-ui, sans-serif !important; }
   .scroll, .wide { overflow: visible; }
   .wide svg { min-width: 0; }
   table { font-size: 7.5pt; } th, td { padding: 1.5pt 3pt; } tbody th { position: static; }
-  .tables { grid-template-columns: repeat(auto-fit, minmax(85mm, 1fr)); gap: 0 6mm; }
-  .panels { grid-template-columns: 1fr 1fr; }
-  .panels > div, figure.one, .wide, table, tr, .runs li, .banner { break-inside: avoid; }
+  td small { font-size: 6.5pt; } .runs { font-size: 8pt; }
+  .tables { grid-template-columns: 1fr 1fr; gap: 0 6mm; } .tables table { font-size: 7pt; }
+  .panels { grid-template-columns: 1fr 1fr 1fr; } figure.one { max-width: 115mm; }
+  .panels > div, figure.one, .map, table, tr, .runs li, .banner { break-inside: avoid; }
   h2, h3, caption, .legend { break-after: avoid; }
   figcaption { break-before: avoid; }
 }

@@ -48,7 +48,6 @@ def drawing(name: str, description: str, size: tuple[float, float], draw: Callab
 def _inline(text: str, name: str, description: str) -> str:
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
-    text = re.sub(r' xmlns(:\w+)?="[^"]*"', "", text)  # HTML knows them
     ids = set(re.findall(r'\bid="([^"]+)"', text))
     text = re.sub(r'\bid="([^"]+)"', rf'id="{name}-\1"', text)
     # What refers to an id of this drawing follows it; links to the page's own places stay.

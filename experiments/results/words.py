@@ -22,8 +22,8 @@ def percent(value: float | None, sign: bool = False) -> str:
 
 
 def published(own: Published | None) -> str:
-    """A published fraction of 1 in percent, with the digits that it was published with."""
-    return f"{100 * own.value:.4g}" if own else NONE
+    """A published fraction of 1 in percent, with the one or two digits that it was published with."""
+    return f"{100 * own.value:.2f}".removesuffix("0") if own else NONE
 
 
 def measured(own: Verdict) -> str:
@@ -51,7 +51,7 @@ def run_time(runs: Iterable[CellRun]) -> str:
 def machines(sections: Iterable[Section]) -> list[str]:
     """Those that runs of these sections were made on."""
     hosts = [own.journal.read("run").get("host", {}) for part in sections for one in part.results for own in one.runs]
-    return list(dict.fromkeys(_machine(host) for host in hosts))
+    return list(dict.fromkeys(_machine(host) for host in hosts if host))
 
 
 def counts(section: Section) -> str:
