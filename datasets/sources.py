@@ -6,9 +6,7 @@ from enum import Enum
 from pathlib import Path
 from typing import NamedTuple
 
-import google_crc32c
-
-from datasets import own_data, paddle_pickle, sequence_example, tfrecord
+from datasets import crc32c, own_data, paddle_pickle, sequence_example, tfrecord
 from datasets.errors import DataError, one_line
 from datasets.record import Entry, Record
 
@@ -136,15 +134,15 @@ def description(group: list[Span]) -> str:
     The checksum is over names, sizes, times of the last change, and the first and last bytes of every span: enough to
     know a source again, and cheap. That every byte is right is seen to when they are read.
     """
-    crc = google_crc32c.Checksum()
+    crc = 0
     for span in group:
-        crc.update(f"{name_of(span.path)} {span.start} {span.stop} {span.size} {span.rows}".encode())
+        crc = crc32c.extend(crc, f"{name_of(span.path)} {span.start} {span.stop} {span.size} {span.rows}".encode())
         if span.kind is not Kind.OWN_DATA:
-            crc.update(_ends(span.path, span.start, span.stop))
+            crc = crc32c.extend(crc, _ends(span.path, span.start, span.stop))
         for row in span.rows:
             path = own_data.features_file(span.path.parent, row.id)
-            crc.update(_ends(path, 0, path.stat().st_size) if path else b"")
-    return f"{_extent(group)}, crc32c of names, sizes, times and ends {crc.hexdigest().decode()}"
+            crc = crc32c.extend(crc, _ends(path, 0, path.stat().st_size) if path else b"")
+    return f"{_extent(group)}, crc32c of names, sizes, times and ends {crc:08x}"
 
 
 def name_of(path: Path) -> str:

@@ -10,8 +10,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-import google_crc32c
-
+from datasets import crc32c
 from datasets.record import MAX_RECORD_BYTES
 
 HEADER = struct.Struct("<QI")
@@ -126,5 +125,5 @@ def _content(file: BinaryIO, length: int) -> bytes | str:
 
 
 def _masked_crc(data: bytes) -> int:
-    crc = google_crc32c.value(data)
+    crc = crc32c.value(data)
     return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF

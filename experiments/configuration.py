@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from experiments import ROOT, registry
+from experiments import ROOT, named_weights, registry
 from experiments.errors import UserError
 from experiments.journal import Journal
 from experiments.registry.checks import check_arguments, check_kind, check_type, unknown
@@ -20,6 +20,7 @@ GIVEN_BY_DATA = {"feature_dims", "num_classes"}  # model arguments that are read
 RUNTIME: dict[str, Any] = {
     "data_root": "data",
     "runs_dir": "runs",
+    "model_dir": "models",  # parameters that were downloaded
     "devices": "cpu",  # cpu, gpu, or a list such as gpu:0-3
     "workers": 2,  # threads that make batches; more where GPUs wait for them
     "save_seconds": 300.0,  # between checkpoints within an epoch; there is one after each epoch besides
@@ -28,6 +29,7 @@ RUNTIME: dict[str, Any] = {
 RUNTIME_TYPES = {
     "data_root": str,
     "runs_dir": str,
+    "model_dir": str,
     "devices": str,
     "workers": int,
     "save_seconds": float,
@@ -36,12 +38,19 @@ RUNTIME_TYPES = {
 
 # What a command is told besides the experiment's own numbers.
 REQUEST: dict[str, Any] = {
-    "weights": None,  # a run's id or a file of parameters: where evaluate, or train, starts from
+    "weights": None,  # a run's id, a file of parameters or a name of weights.yaml: what to start from
+    "allow_unverified": False,  # take downloaded weights whose checksum nobody knows
     "resume": None,  # a run's id: go on with it where it stopped
     "seed": 0,  # of everything that is random
     "smoke": False,  # the whole way in seconds, on a few synthetic videos of the dataset's shape
 }
-REQUEST_TYPES = {"weights": int | str | None, "resume": int | None, "seed": int, "smoke": bool}
+REQUEST_TYPES = {
+    "weights": int | str | None,
+    "allow_unverified": bool,
+    "resume": int | None,
+    "seed": int,
+    "smoke": bool,
+}
 
 
 def resolve(updates: Mapping[str, Any]) -> dict[str, Any]:
@@ -62,7 +71,8 @@ def resolve(updates: Mapping[str, Any]) -> dict[str, Any]:
     for key, kind, what in (("model", str, "a model's name"), ("runtime", Mapping, "a block: runtime.devices=cpu")):
         if key in updates and not isinstance(updates[key], kind):
             raise UserError(f"{key}={updates[key]!r} is not {what}")
-    experiment = updates.get("experiment", DEFAULT_EXPERIMENT)
+    named = named_weights.listed().get(updates["weights"]) if isinstance(updates.get("weights"), str) else None
+    experiment = updates.get("experiment", named.experiment if named else DEFAULT_EXPERIMENT)
     if not isinstance(experiment, str):
         raise UserError(f"experiment={experiment!r} is not the name or the file of an experiment")
     entry = registry.load(experiment)

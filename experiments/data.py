@@ -8,6 +8,8 @@ from typing import Any
 from datasets.video_dataset import VideoDataset
 from experiments import ROOT, prepare
 
+EXTRACTION = "extraction.json"  # beside data files that were made from raw videos: how
+
 
 def open_split(config: Mapping[str, Any], split: str) -> VideoDataset:
     """The videos of ``split``, one of the two that ``config`` names.
@@ -24,9 +26,12 @@ def open_split(config: Mapping[str, Any], split: str) -> VideoDataset:
 def notes_of(dataset: VideoDataset) -> dict[str, Any]:
     """What a run records of its data: two equal fingerprints mean equal data."""
     checksums = json.dumps(dataset.fingerprint(), sort_keys=True)
+    extraction = dataset.paths[0].parent / EXTRACTION
     return {
         "videos": len(dataset),
         "classes": dataset.num_classes,
         "feature_dims": dataset.feature_dims,
+        "ranges": {name: list(limits) for name, limits in dataset.ranges.items()},
         "fingerprint": hashlib.sha256(checksums.encode()).hexdigest(),
+        **({"extraction": json.loads(extraction.read_text())} if extraction.is_file() else {}),
     }

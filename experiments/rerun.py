@@ -77,10 +77,10 @@ def _data(then: Mapping[str, Any], config: Mapping[str, Any]) -> list[str]:
     """Splits whose checksums are not what they were."""
     today = {split: data.notes_of(data.open_split(config, split)) for split in then}
     return [
-        f"{split}, {name}: {then[split].get(name)}, today {value}"
+        f"{split}, {name}: {then[split][name]}, today {value}"
         for split, notes in today.items()
         for name, value in notes.items()
-        if then[split].get(name) != value
+        if name in then[split] and then[split][name] != value
     ]
 
 

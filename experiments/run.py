@@ -17,11 +17,12 @@ sys.path[:] = [str(ROOT), *(path for path in sys.path if path not in (str(ROOT),
 warnings.filterwarnings("ignore", message="pkg_resources is deprecated")
 
 from sacred import SETTINGS, Experiment  # noqa: E402
+from sacred.arg_parser import get_config_updates  # noqa: E402
 from sacred.config import ConfigDict  # noqa: E402
 from sacred.utils import SacredError, apply_backspaces_and_linefeeds  # noqa: E402
 
 from datasets.errors import DataError  # noqa: E402
-from experiments import configuration, registry, subnormals, summary, surroundings  # noqa: E402
+from experiments import configuration, registry, subnormals, summary, surroundings, use  # noqa: E402
 from experiments.errors import UserError  # noqa: E402
 from experiments.journal import Journal  # noqa: E402
 from experiments.registry.checks import unknown  # noqa: E402
@@ -61,9 +62,14 @@ class VideoExperiment(Experiment):
         """As Sacred's, but for what it would end with a traceback."""
         try:
             words = self._checked(_store_in_configuration(list(sys.argv if argv is None else argv)))
-        except UserError as error:
+            if words[1:2] and words[1] in use.OPTIONS:
+                return use.run(words[1], get_config_updates(words[3:] if words[2:3] == ["with"] else words[2:])[0])
+        except (UserError, DataError, ModelError) as error:
             print(f"Mistake: {error}", file=sys.stderr)
             sys.exit(1)
+        except KeyboardInterrupt:
+            print("\ninterrupted; nothing was written", file=sys.stderr)
+            sys.exit(130)
         return super().run_commandline(words)
 
     def _checked(self, words: list[str]) -> list[str]:
@@ -138,6 +144,16 @@ def train(_config, _run):
 def evaluate(_config, _run):
     """Evaluate weights=RUN_ID_OR_FILE on the experiment's validation split."""
     return _observed(_config, _run, "evaluate")
+
+
+@ex.command(unobserved=True)
+def predict():
+    """Say what is in videos: predict with weights=RUN_ID_OR_FILE input=VIDEOS output=FILE.csv."""
+
+
+@ex.command(unobserved=True)
+def export():
+    """Write a net for other programs: export with weights=RUN_ID_OR_FILE to=FOLDER."""
 
 
 def _observed(config, run, command):

@@ -12,7 +12,7 @@ from datasets.loader import Loader
 from datasets.video_dataset import VideoDataset
 from experiments import registry, training, weights
 from experiments.checkpoint import Checkpoints
-from experiments.configuration import GIVEN_BY_DATA, numbers_of, runs_dir
+from experiments.configuration import GIVEN_BY_DATA, numbers_of
 from experiments.data import notes_of, open_split
 from experiments.errors import UserError
 from experiments.registry.checks import check_arguments
@@ -43,7 +43,7 @@ def train(config: Mapping[str, Any], folder: Path, log: training.Log, info: dict
         use_fluid_defaults(model)
     model.initialize(ctx=contexts)
     if config["weights"] is not None:
-        path = weights.find(config["weights"], runs_dir(config))
+        path = weights.find(config)
         weights.load(model, path, new_classifier=True)
     return training.fit(
         _net(model, train_set),
@@ -66,7 +66,7 @@ def evaluate(config: Mapping[str, Any], info: dict[str, Any]) -> dict[str, float
     valid_set = _open(config, data.valid_split, info)
     model = _model(config, arguments, valid_set)
     model.initialize(ctx=contexts)
-    path = weights.find(config["weights"], runs_dir(config))
+    path = weights.find(config)
     info["weights"] = str(path)
     weights.load(model, path, new_classifier=False)
     workers = config["runtime"]["workers"]

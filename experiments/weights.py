@@ -2,11 +2,14 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import mxnet as mx
 import numpy as np
 from mxnet import gluon
 
+from experiments import ROOT, named_weights
+from experiments.configuration import runs_dir
 from experiments.errors import UserError
 from gluon_models import paddle
 from gluon_models.errors import ModelError
@@ -15,16 +18,21 @@ from gluon_models.paddle_pickle import read_pdparams
 CLASSIFIER = ("classifier.weight", "classifier.bias")  # the last layer's parameters, in every model of ours
 
 
-def find(weights: int | str, runs_dir: Path) -> Path:
-    """The file that ``weights`` names: a run's id (its last checkpoint), or a path.
+def find(config: Mapping[str, Any]) -> Path:
+    """The file that ``config["weights"]`` names: a run's id (its last checkpoint), a name of the list, or a path.
 
     Raises:
-        UserError: if there is none.
+        UserError, DataError: if there is none.
     """
-    of_run = runs_dir / str(weights) / "checkpoints" / "last" / "net.params"
+    weights, folder = config["weights"], runs_dir(config)
+    if weights in (listed := named_weights.listed()):
+        model_dir = ROOT / config["runtime"]["model_dir"]
+        return named_weights.fetch(listed[weights], model_dir, config["allow_unverified"])
+    of_run = folder / str(weights) / "checkpoints" / "last" / "net.params"
     path = of_run if str(weights).isdigit() or of_run.is_file() else Path(str(weights))
     if not path.is_file():
-        raise UserError(f"weights={weights}: no file {path}; give a run's id or a file of parameters")
+        names = ", ".join(listed)
+        raise UserError(f"weights={weights}: no file {path}; give a run's id, a file of parameters, or one of {names}")
     return path
 
 
@@ -41,7 +49,7 @@ def load(model: gluon.Block, path: Path, new_classifier: bool) -> None:
         UserError, ModelError: if the file cannot be read, is of another model or holds values that are not finite.
     """
     own = model._collect_params_with_prefix()
-    found = _paddle(model, path) if path.suffix == ".pdparams" else _gluon(path)
+    found = _paddle(model, path) if path.suffix == ".pdparams" else arrays_of(path)
     if missing := sorted(set(own) - set(found)):
         raise UserError(f"{path}: parameters of another model; {missing[0]}, which this one has, is missing there")
     if surplus := sorted(set(found) - set(own)):
@@ -73,7 +81,12 @@ def _has_other_classes(own: Mapping[str, gluon.Parameter], found: Mapping[str, n
     return weight[:1] == bias and own_weight[:1] == own_bias and weight[1:] == own_weight[1:] and bias != own_bias
 
 
-def _gluon(path: Path) -> dict[str, np.ndarray]:
+def arrays_of(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of a file of Gluon's parameters by their names.
+
+    Raises:
+        UserError: if it is none.
+    """
     try:
         found = mx.nd.load(str(path))
     except mx.MXNetError as error:

@@ -27,14 +27,14 @@ class Dequantized(VideoModel):
 
     def __init__(self, net: HybridBlock, ranges: Mapping[str, tuple[float, float] | None]) -> None:
         super().__init__(list(ranges))
-        self._ranges = list(ranges.values())
+        self.limits = list(ranges.values())
         self.net = net
 
     def hybrid_forward(self, F: Any, features: list[Any], lengths: Any = None) -> Any:
         """See the class."""
         floats = [
             frames if limits is None else dequantize(F, frames, *limits)
-            for frames, limits in zip(features, self._ranges, strict=True)
+            for frames, limits in zip(features, self.limits, strict=True)
         ]
         return self.net(floats, lengths)
 

@@ -144,6 +144,7 @@ def test_a_runs_last_checkpoint_is_found_by_its_id(tmp_path):
     last = tmp_path / "7" / "checkpoints" / "last"
     last.mkdir(parents=True)
     (last / "net.params").touch()
-    assert weights.find(7, tmp_path) == last / "net.params"
+    config = {"weights": 7, "allow_unverified": False, "runtime": {"runs_dir": str(tmp_path), "model_dir": "models"}}
+    assert weights.find(config) == last / "net.params"
     with pytest.raises(UserError, match="weights=8: no file"):
-        weights.find(8, tmp_path)
+        weights.find({**config, "weights": 8})

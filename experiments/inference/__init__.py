@@ -1,0 +1,101 @@
+"""From videos to their labels, without the training code: neither Sacred nor, but for data files, h5py."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from shutil import get_terminal_size
+
+from datasets.errors import DataError
+from datasets.record import BadRecord
+from experiments.errors import UserError
+from experiments.inference import batches, predictions, videos
+from experiments.inference.batches import Batch
+from experiments.inference.description import Description
+from experiments.inference.engines import Engine, probabilities
+
+try:
+    from tqdm import tqdm
+except ImportError:  # where nothing but an engine is installed
+    from experiments.inference.no_bar import NoBar as tqdm  # type: ignore[assignment]  # noqa: N813
+
+SHOWN_VIDEOS = 20  # on the terminal, where the rest is in a file
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is to be predicted, and how it is to be told.
+
+    Attributes:
+        source: a data file, a TFRecord, a pickle of Paddle's, a CSV of own data, a folder of these, or a ``.txt``
+            that names one a line.
+        output: a file to write, ``.csv`` or ``.jsonl``; None for the terminal alone.
+        top_k: best classes a video.
+        batch_size: videos that are computed at once; it changes no result.
+        skip_bad: leave out videos that cannot be used; otherwise the first one ends the work.
+    """
+
+    source: Path
+    output: Path | None = None
+    top_k: int = 20
+    batch_size: int = 32
+    skip_bad: bool = False
+
+
+def run(request: Request, net: Description, engine: Engine) -> int:
+    """Predict every video; how many were left out.
+
+    Raises:
+        UserError, DataError: if nothing can be read, or a video cannot be used and is not to be left out.
+    """
+    if request.top_k < 1 or request.batch_size < 1:
+        raise UserError(f"top_k={request.top_k}, batch_size={request.batch_size}: below 1")
+    paths = videos.files(request.source)
+    total = sum(videos.size_of(path) for path in paths)
+    bad: list[BadRecord] = []
+    count = 0
+    output = predictions.Output(request.output, net) if request.output else nullcontext()
+    width = get_terminal_size().columns
+    with output as file, tqdm(desc="predicting", total=total, unit="B", unit_scale=True, dynamic_ncols=True) as bar:
+        for batch in _batches(paths, net, request, bad, bar):
+            values = probabilities(engine(batch), net.single_label)  # (B, C)
+            classes, best = predictions.best(values, request.top_k)
+            if file:
+                file.add(batch.ids, classes, best)
+            if not file or count < SHOWN_VIDEOS:
+                left = slice(None if not file else SHOWN_VIDEOS - count)
+                shown = predictions.table(batch.ids[left], classes[left], best[left], net, width)
+                bar.write(shown, file=sys.stdout)
+            count += len(batch.ids)
+            bar.set_postfix_str(f"{count} videos", refresh=False)
+        if not count:
+            raise DataError(f"{bad[0]}; no video can be used" if bad else f"{request.source}: no video found")
+    for own in bad:
+        print(f"left out: {own}", file=sys.stderr)
+    if request.output:
+        print(f"{count} videos in {request.output}")
+    return len(bad)
+
+
+def _batches(paths: list[Path], net: Description, request: Request, bad: list[BadRecord], bar: tqdm) -> Iterator[Batch]:
+    ids: list[str] = []
+    waiting = []
+    for path in paths:
+        ranges = videos.ranges_of(path)
+        for entry in videos.read(path):
+            try:
+                if isinstance(entry.content, str):
+                    raise DataError(entry.content)
+                waiting.append(batches.check(entry.content, net, ranges))
+                ids.append(entry.content.id)
+            except DataError as error:
+                bad.append(BadRecord(str(path), entry.number, entry.where, str(error)))
+                if not request.skip_bad:
+                    raise DataError(f"{bad[0]}; skip_bad=True leaves such videos out") from error
+            bar.update(entry.size)
+            if len(ids) == request.batch_size:
+                yield batches.together(ids, waiting)
+                ids, waiting = [], []
+    if ids:
+        yield batches.together(ids, waiting)

@@ -1,0 +1,87 @@
+"""Records as the arrays that a net takes."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from datasets import sampling
+from datasets.errors import DataError
+from datasets.record import Record
+from experiments.inference.description import Description, Modality
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some videos.
+
+    Attributes:
+        ids: their names.
+        features: one array a modality, (videos, frames, width), uint8 or float32; padding is 0.
+        lengths: (videos, modalities) int32 numbers of real frames.
+    """
+
+    ids: list[str]
+    features: list[np.ndarray]
+    lengths: np.ndarray
+
+
+def check(record: Record, net: Description, ranges: dict[str, tuple[float, float]]) -> list[np.ndarray]:
+    """The features of one video as ``net`` takes them, a modality each: (frames, width).
+
+    Args:
+        record: the video.
+        net: what it is for.
+        ranges: what bytes of ``record`` stand for.
+
+    Raises:
+        DataError: if it does not fit.
+    """
+    found = [_fitting(record.features.get(own.name), own, ranges.get(own.name)) for own in net.modalities]
+    if not any(len(frames) for frames in found):
+        has = ", ".join(record.features) or "nothing"
+        raise DataError(f"no frames of {', '.join(own.name for own in net.modalities)}; the video has {has}")
+    return [_sampled(frames, net.seg_num) for frames in found]
+
+
+def together(ids: list[str], videos: list[list[np.ndarray]]) -> Batch:
+    """Videos that `check` has passed as one batch, padded to the longest."""
+    features, lengths = [], []
+    for frames in zip(*videos, strict=True):
+        count = np.array([len(own) for own in frames], np.int32)  # (B,)
+        padded = np.zeros((len(frames), max(1, int(count.max())), frames[0].shape[1]), frames[0].dtype)  # (B, T, F)
+        for row, own in zip(padded, frames, strict=True):
+            row[: len(own)] = own
+        features.append(padded)
+        lengths.append(count)
+    return Batch(ids, features, np.stack(lengths, axis=1))
+
+
+def _fitting(frames: np.ndarray | None, wanted: Modality, limits: tuple[float, float] | None) -> np.ndarray:
+    """Features in the type that the net takes: (frames, width)."""
+    kind = np.uint8 if wanted.is_bytes else np.float32
+    if frames is None or not len(frames):
+        return np.zeros((0, wanted.width), kind)
+    if frames.ndim != 2 or frames.shape[1] != wanted.width:
+        raise DataError(f"{wanted.name} has frames of shape {frames.shape[1:]}; the net takes ({wanted.width},)")
+    if frames.dtype == np.uint8 and wanted.is_bytes and limits in (None, wanted.limits):
+        return frames
+    values = np.asarray(frames, np.float32)  # (frames, width)
+    if frames.dtype == np.uint8:
+        if limits is None:
+            raise DataError(f"{wanted.name} is bytes, the net takes floats, and nothing says what the bytes stand for")
+        values = values * np.float32((limits[1] - limits[0]) / 255) + np.float32(limits[0])
+    if not np.isfinite(values).all():
+        raise DataError(f"{wanted.name} has values that are not finite")
+    if wanted.limits is not None:
+        minimum, maximum = wanted.limits
+        scaled = (values - minimum) * (255 / (maximum - minimum))
+        return np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
+    return values
+
+
+def _sampled(frames: np.ndarray, seg_num: int | None) -> np.ndarray:
+    """What the net sees of a modality: all frames, or the middle one of each segment."""
+    if seg_num is None or not len(frames):
+        return frames
+    middle = np.full((1, seg_num), 0.5)
+    return frames[sampling.segment_frames(np.array([len(frames)]), middle)[0]]  # (seg_num, width)

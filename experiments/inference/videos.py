@@ -1,0 +1,75 @@
+"""Videos to predict, from whatever holds their features. Imports h5py only for a data file."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from datasets import sources
+from datasets.errors import DataError
+from datasets.record import Entry, Record
+from datasets.sources import Kind
+
+SPAN_BYTES = 1 << 40  # of a source that is read in one go
+
+
+def files(given: Path) -> list[Path]:
+    """The files that ``given`` names: itself, those of a folder, or those that the lines of a ``.txt`` name.
+
+    Raises:
+        DataError: if one is not there, or there is none.
+    """
+    if given.suffix == ".txt" and given.is_file():
+        lines = [line.strip() for line in given.read_text(errors="replace").splitlines()]
+        named = [given.parent / line for line in lines if line and not line.startswith("#")]
+        if not named:
+            raise DataError(f"{given}: names no file; give one a line")
+        if missing := [path for path in named if not path.exists()]:
+            raise DataError(f"{given}: {missing[0]}: no such file or folder")
+        return [file for path in named for file in files(path)]
+    if given.is_dir() and (data_files := sorted(given.glob("*.h5"))):
+        return data_files
+    return sources.files([given])
+
+
+def read(path: Path) -> Iterator[Entry]:
+    """Everything that stands in the file ``path``, good or bad.
+
+    Raises:
+        DataError: if it cannot be read at all.
+    """
+    if sources.kind_of(path) is Kind.DATA_FILE:
+        yield from _of_data_file(path)
+        return
+    for span in sources.spans(path, SPAN_BYTES):
+        yield from sources.read(span)
+
+
+def ranges_of(path: Path) -> dict[str, tuple[float, float]]:
+    """The values that bytes stand for, by modality; of sources other than data files, YouTube-8M's rule."""
+    if sources.kind_of(path) is Kind.DATA_FILE:
+        from datasets import hdf5
+
+        return dict(hdf5.read(path).ranges)
+    from datasets.layout import YOUTUBE8M_RANGE
+
+    return dict.fromkeys(("rgb", "audio", "flow"), YOUTUBE8M_RANGE)
+
+
+def size_of(path: Path) -> int:
+    """Bytes that `read` tells of ``path``, on the whole; an estimate for features in files of their own."""
+    return path.stat().st_size
+
+
+def _of_data_file(path: Path) -> Iterator[Entry]:
+    from datasets import hdf5
+
+    shard = hdf5.read(path)
+    size = path.stat().st_size // max(1, len(shard))
+    for number, name in enumerate(shard.ids):
+        features = {
+            modality: np.asarray(frames[slice(*shard.offsets[modality][number : number + 2])])
+            for modality, frames in shard.features.items()
+        }
+        labels = shard.labels[slice(*shard.label_offsets[number : number + 2])]
+        yield Entry(number, f"video {number}", size, Record(name, labels, features))

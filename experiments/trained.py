@@ -1,0 +1,145 @@
+"""A trained net from what names it: a run's id, or a file of parameters with an experiment."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import mxnet as mx
+import numpy as np
+from mxnet import gluon
+
+from datasets.record import Record
+from experiments import ROOT, data, prepare, weights
+from experiments.class_names import class_names
+from experiments.configuration import GIVEN_BY_DATA, numbers_of, run_folder
+from experiments.errors import UserError
+from experiments.inference import videos
+from experiments.inference.batches import Batch
+from experiments.inference.description import Description, Modality
+from experiments.inference.engines import Engine
+from experiments.journal import Journal
+from experiments.registry import split
+from experiments.registry.checks import check_arguments
+from gluon_models import zoo
+from gluon_models.dequantize import Dequantized
+
+MODALITY_ORDER = ("rgb", "audio", "flow")  # of data files; others come after them, by name
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A net with values.
+
+    Attributes:
+        net: takes features as `description` says, and lengths; gives logits.
+        model: the net without dequantisation.
+        description: what it is.
+    """
+
+    net: gluon.HybridBlock
+    model: gluon.HybridBlock
+    description: Description
+
+    def engine(self) -> Engine:
+        """As an engine of prediction."""
+        self.net.hybridize(static_alloc=True)
+
+        def compute(batch: Batch) -> np.ndarray:
+            features = [mx.nd.array(own, dtype=own.dtype) for own in batch.features]
+            return self.net(features, mx.nd.array(batch.lengths, dtype="int32")).asnumpy()
+
+        return compute
+
+
+def load(config: Mapping[str, Any], source: Path | None, vocabulary: str | None = None) -> Trained:
+    """The net whose parameters ``config["weights"]`` names.
+
+    Args:
+        config: a whole configuration; of a run's id it is that run's.
+        source: videos for it: where no run says what the net's inputs are, the first of them does.
+        vocabulary: a file that names the classes.
+
+    Raises:
+        UserError: if it is not known what the inputs are, or the parameters do not fit.
+    """
+    path = weights.find(config)
+    arguments, read, recipe = split(numbers_of(config))
+    check_arguments(arguments, zoo.signature(config["model"]), GIVEN_BY_DATA, config["experiment"])
+    notes = _notes(config)
+    modalities = _modalities_of_run(notes) if notes else _modalities_of_source(source)
+    num_classes = notes["classes"] if notes else _classes_of_file(path, read.dataset)
+    model = zoo.create(
+        config["model"], feature_dims={own.name: own.width for own in modalities}, num_classes=num_classes, **arguments
+    )
+    model.initialize()
+    weights.load(model, path, new_classifier=False)
+    limits = {own.name: own.limits for own in modalities}
+    folder = ROOT / config["runtime"]["data_root"] / read.dataset
+    description = Description(
+        modalities=modalities,
+        num_classes=num_classes,
+        single_label=recipe.loss == "softmax_cross_entropy",
+        seg_num=read.seg_num,
+        class_names=class_names(read.dataset, folder, num_classes, vocabulary),
+        model={"name": config["model"], **arguments},
+        origin={
+            "weights": str(config["weights"]),
+            "experiment": config["experiment"],
+            "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        },
+        extraction=notes.get("extraction"),
+    )
+    net = Dequantized(model, limits) if any(limits.values()) else model
+    return Trained(net, model, description)
+
+
+def _notes(config: Mapping[str, Any]) -> dict[str, Any]:
+    """What the run noted of the data that it was trained on; empty where the weights are no run's."""
+    if not isinstance(config["weights"], int):
+        return {}
+    folder = run_folder(config, config["weights"])
+    notes = Journal(folder).read("state").get("info", {}).get("data", {}).get(config["train_split"])
+    if not notes:
+        raise UserError(f"run {config['weights']}: it does not say what data it was trained on; its start failed")
+    if "ranges" in notes:
+        return notes
+    today = data.notes_of(data.open_split(config, config["train_split"]))  # an older run noted less
+    if today["fingerprint"] != notes["fingerprint"]:
+        raise UserError(
+            f"run {config['weights']}: its data are not here, and it did not note what their bytes stand for"
+        )
+    return today
+
+
+def _modalities_of_run(notes: Mapping[str, Any]) -> list[Modality]:
+    return [Modality(name, width, *notes["ranges"].get(name, ())) for name, width in notes["feature_dims"].items()]
+
+
+def _modalities_of_source(source: Path | None) -> list[Modality]:
+    """Of the first video of ``source`` that can be used."""
+    for path in videos.files(source) if source else []:
+        ranges = videos.ranges_of(path)
+        for entry in videos.read(path):
+            if isinstance(entry.content, Record):
+                found = entry.content.features
+                names = sorted(
+                    found, key=lambda name: (MODALITY_ORDER.index(name) if name in MODALITY_ORDER else 9, name)
+                )
+                limits = {name: ranges.get(name, (0.0, 255.0)) for name in names if found[name].dtype == np.uint8}
+                return [Modality(name, found[name].shape[1], *limits.get(name, ())) for name in names]
+    if source:
+        raise UserError(f"{source}: no video in it can be used")
+    raise UserError("weights: a file does not say what the net's inputs are; give a run's id, or input=VIDEOS")
+
+
+def _classes_of_file(path: Path, dataset: str) -> int:
+    """The number of classes that a file of parameters is for."""
+    if path.suffix != ".pdparams":
+        found = weights.arrays_of(path)
+        if weights.CLASSIFIER[1] in found:
+            return len(found[weights.CLASSIFIER[1]])
+    if dataset in prepare.SHAPES:
+        return len(prepare.SHAPES[dataset].class_weights)
+    raise UserError(f"{path}: it does not say how many classes it is for; give a run's id")
