@@ -98,7 +98,7 @@ def _export(options: Mapping[str, Any], rest: Mapping[str, Any]) -> None:
         raise UserError("export: to missing; add to=FOLDER")
     config = _configuration("export", rest)
     from experiments import trained  # imports MXNet
-    from gluon_models import export
+    from gluon_models.exporting import export
 
     if options["onnx"]:
         try:
@@ -111,7 +111,7 @@ def _export(options: Mapping[str, Any], rest: Mapping[str, Any]) -> None:
     folder = Path(options["to"])
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        written = export.export(found.net, folder, options["onnx"])
+        written = export(found.net, folder, options["onnx"])
         found.description.write(folder)
     except OSError as error:
         raise UserError(f"to={folder}: cannot be written: {error.strerror}") from error

@@ -32,7 +32,7 @@ def export(net: Any, folder: Path, with_onnx: bool = True) -> list[Path]:
     mx.nd.save(str(aside[1]), values)
     written = [folder / SYMBOL, folder / PARAMETERS]
     if with_onnx:
-        from gluon_models.onnx_graph import graph_of
+        from gluon_models.exporting.onnx_graph import graph_of
 
         aside.append(folder / f".{ONNX}.tmp")
         aside[-1].write_bytes(graph_of(net).SerializeToString())

@@ -7,7 +7,7 @@ import pytest
 from gluon_models import zoo
 from gluon_models.dequantize import Dequantized
 from gluon_models.errors import ModelError
-from gluon_models.export import export
+from gluon_models.exporting import export
 
 CASES = [
     (name, number) for name in ("attention_cluster", "attention_lstm") for number in range(len(zoo.find(name).examples))
