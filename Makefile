@@ -2,6 +2,7 @@
 SHELL := /bin/bash
 PY := .venv/bin/python
 PYTHON ?=
+BENCHMARKS := loading run_log flash_mnist_head
 
 REPRODUCE = $(if $(QUICK),--quick) $(if $(EPOCHS),--epochs $(EPOCHS)) $(if $(CELLS),--cells '$(CELLS)') \
   $(if $(REPLICATES),--replicates $(REPLICATES)) $(if $(JOBS),--jobs $(JOBS)) $(if $(DEVICES),--devices $(DEVICES))
@@ -22,9 +23,15 @@ data: setup ## Flash-MNIST from MNIST, into data/flash_mnist (MNIST_DIR=FOLDER: 
 youtube8m: setup ## download and convert YouTube-8M: make youtube8m ARGS="--partition 2/frame/train --shard 1,100"
 	@$(PY) -m datasets.youtube8m --out data/youtube8m $(ARGS)
 
-bench: setup ## speeds: the loader beside a plain copy and both models; what the record of a run costs
-	@$(PY) -m benchmarks.loading
-	@$(PY) -W ignore -m benchmarks.run_log
+bench: $(addprefix bench-,$(or $(CASE),$(BENCHMARKS))) ## speeds: the loader, the record of a run, training beside PyTorch (one of them: CASE=flash_mnist_head)
+
+$(addprefix bench-,$(BENCHMARKS)): bench-%: setup
+	@$(PY) -W ignore -m benchmarks.$* $(ARGS)
+
+bench-flash_mnist_head: .venv-peers/.complete
+
+bench-%:
+	@echo "CASE=$*: no such benchmark; $(BENCHMARKS)" >&2; exit 1
 
 test: setup ## all tests
 	$(PY) -m pytest
@@ -50,7 +57,7 @@ lock: setup ## requirements*.txt anew, from setup.py
 	./tools/lock.sh
 
 clean: ## remove the environments; data/ and runs/ stay
-	rm -rf .venv .venv-store .omniboard *.egg-info
+	rm -rf .venv .venv-store .venv-peers .omniboard *.egg-info
 
 .venv/.complete: requirements.txt setup.py
 	./tools/make_env.sh .venv requirements.txt "$(PYTHON)"
@@ -60,4 +67,11 @@ clean: ## remove the environments; data/ and runs/ stay
 # The embedded run store is a server with dependencies of its own, among them another numpy.
 .venv-store/.complete: requirements-store.txt
 	./tools/make_env.sh .venv-store requirements-store.txt "$(PYTHON)"
+	@touch $@
+
+# PyTorch, beside which a benchmark holds ours: its CPU build where that is offered, else the one with CUDA.
+.venv-peers/.complete: benchmarks/peers/requirements.txt benchmarks/peers/requirements-cuda.txt
+	@./tools/make_env.sh .venv-peers benchmarks/peers/requirements.txt "$(PYTHON)" 2>/dev/null || { \
+	  printf "\nsetup: PyTorch's CPU build is not to be had here; taking the one with CUDA, 3.8 GB\n"; \
+	  ./tools/make_env.sh .venv-peers benchmarks/peers/requirements-cuda.txt "$(PYTHON)"; }
 	@touch $@

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Writes requirements.txt and requirements-store.txt: exact versions and hashes for Python 3.10 and 3.11, no addresses.
+# Writes requirements*.txt, here and in benchmarks/peers: exact versions and hashes for Python 3.10 and 3.11, no addresses.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 [ -x .uv/bin/uv ] || { .venv/bin/python -m venv .uv && .uv/bin/pip install --quiet uv; }
@@ -13,7 +13,26 @@ lock() { # SOURCE TARGET [OPTION ...]
 }
 
 lock setup.py requirements.txt --extra dev
-store=$(mktemp --suffix .in)
-echo "SecantusDB==0.7.0b3" >"$store"
-lock "$store" requirements-store.txt
-rm "$store"
+source=$(mktemp --suffix .in)
+trap 'rm -f "$source"' EXIT
+echo "SecantusDB==0.7.0b3" >"$source"
+lock "$source" requirements-store.txt
+
+# PyTorch, beside which benchmarks hold ours. The index's own build for Linux is one for CUDA.
+peers=benchmarks/peers/requirements
+but() { awk -v names="^($1)" '/^[a-z]/ { kept = $0 !~ names } kept' "$2"; } # the packages of file $2 but those
+printf 'torch==2.13.0\nnumpy==2.2.6\n' >"$source"
+lock "$source" $peers-cuda.txt
+but "cuda-|triton|nvidia-(cusolver|nvtx)" $peers-cuda.txt >"$source"
+{
+  echo "# Written by \`make lock\`: PyTorch where its CPU build is not offered. This one is linked to 2.5 GB of CUDA"
+  echo "# libraries, without which \`import torch\` fails on a CPU too; those that it does not load are left out."
+  cat "$source"
+} >$peers-cuda.txt
+{
+  echo "# Written by \`make lock\`: PyTorch's CPU build, for Python 3.11. requirements-cuda.txt takes the place of this file"
+  echo "# where pip is not offered that build; it is the same version and four times as large."
+  but "nvidia-|torch" "$source"
+  printf 'torch==2.13.0+cpu \\\n    --hash=sha256:%s\n' \
+    6746dbcbeb526eb61330b76b41ff1b4eb848951103a892eeb080dfa2b264667b # no index that the lock reads has it
+} >$peers.txt

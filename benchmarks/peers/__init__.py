@@ -1,0 +1,1 @@
+"""One program a framework, each in a process and an environment of its own, held against each other."""
