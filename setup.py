@@ -18,6 +18,7 @@ setup(
         "gluoncv==0.10.5.post0",
         "numpy==1.23.5",
         "h5py>=3.11",
+        "decord==0.6.0",  # decodes raw video; its wheel has FFmpeg in it
         "google-crc32c",  # CRC-32C, which TFRecord files carry
         "sacred==0.8.7",  # run.py appends to Experiment.configurations, which the documentation does not promise
         "pymongo>=4.10",
@@ -28,5 +29,9 @@ setup(
         "scipy",  # Student's t in verdicts; gluoncv brings it too
         "tqdm",
     ],
-    extras_require={"dev": ["mypy", "pytest", "ruff", "selenium", "types-PyYAML", "types-tqdm"]},
+    extras_require={
+        # ONNX: later versions do not import with the numpy that MXNet needs, which onnxruntime's metadata refuses.
+        "export": ["onnx==1.14.1", "onnxruntime==1.16.3", "protobuf<4"],
+        "dev": ["mypy", "pytest", "ruff", "selenium", "types-PyYAML", "types-tqdm"],
+    },
 )
