@@ -4,7 +4,7 @@ PY := .venv/bin/python
 PYTHON ?=
 BENCHMARKS := loading run_log flash_mnist_head
 
-REPRODUCE = $(if $(QUICK),--quick) $(if $(EPOCHS),--epochs $(EPOCHS)) $(if $(CELLS),--cells '$(CELLS)') \
+REPRODUCE = $(if $(filter-out 0,$(QUICK)),--quick) $(if $(EPOCHS),--epochs $(EPOCHS)) $(if $(CELLS),--cells '$(CELLS)') \
   $(if $(REPLICATES),--replicates $(REPLICATES)) $(if $(JOBS),--jobs $(JOBS)) $(if $(DEVICES),--devices $(DEVICES))
 
 .PHONY: help setup run test test-long lint data youtube8m board reproduce-paper results bench lock clean

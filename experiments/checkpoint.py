@@ -2,12 +2,16 @@
 
 import json
 import os
+import pickle
 import shutil
 import time
 from pathlib import Path
 from typing import Any
 
+import mxnet as mx
 from mxnet import gluon
+
+from experiments.errors import UserError
 
 
 class Checkpoints:
@@ -62,13 +66,20 @@ class Checkpoints:
         self._saved = time.monotonic()
 
     def load_last(self, trainer: gluon.Trainer) -> dict[str, Any] | None:
-        """Bring the model and ``trainer`` to the last checkpoint; its progress, or None if there is none."""
+        """Bring the model and ``trainer`` to the last checkpoint; its progress, or None if there is none.
+
+        Raises:
+            UserError: if it cannot be read.
+        """
         last = self.folder / "last"
         if not last.exists():
             return None
-        self.model.load_parameters(str(last / "net.params"), ctx=self.model.collect_params().list_ctx())
-        trainer.load_states(str(last / "trainer.states"))
-        return json.loads((last / "progress.json").read_text())
+        try:
+            self.model.load_parameters(str(last / "net.params"), ctx=self.model.collect_params().list_ctx())
+            trainer.load_states(str(last / "trainer.states"))
+            return json.loads((last / "progress.json").read_text())
+        except (mx.MXNetError, OSError, ValueError, AssertionError, EOFError, pickle.UnpicklingError) as error:
+            raise UserError(f"{last}: the checkpoint is damaged ({type(error).__name__}); start a new run") from error
 
     def _link(self, name: str, target: Path) -> None:
         aside = self.folder / f".{name}.tmp"

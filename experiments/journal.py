@@ -128,9 +128,10 @@ class Journal:
     def read(self, name: str) -> dict[str, Any]:
         """The content of ``name``.json; empty if there is none or it cannot be read."""
         try:
-            return json.loads((self.folder / f"{name}.json").read_text())
+            content = json.loads((self.folder / f"{name}.json").read_text())
         except (OSError, ValueError):
             return {}
+        return content if isinstance(content, dict) else {}
 
     def metric(self, name: str, value: Any, step: int, moment: str | None = None) -> None:
         """Append one value; it is with the kernel when this returns.
@@ -165,7 +166,9 @@ class Journal:
                         break  # it is being written, or its writer died
                     offset += len(line)
                     with contextlib.suppress(ValueError):  # somebody's disk, or editor, was there
-                        entries.append(json.loads(line))
+                        entry = json.loads(line)
+                        if isinstance(entry, dict) and {"name", "step", "value"} <= entry.keys():
+                            entries.append(entry)
         except FileNotFoundError:
             pass
         return entries, offset

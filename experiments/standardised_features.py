@@ -1,5 +1,7 @@
 """A dataset again with standardised features: each of mean 0 and standard deviation 1 over its training frames."""
 
+import json
+import zlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +15,7 @@ from datasets.video_dataset import VideoDataset
 def build(source: Path, folder: Path) -> None:
     """Make ``folder``'s shards from those of ``source``, by the statistics of the latter's split ``train``.
 
-    Shards that are there already are kept.
+    Shards that are there already, and of the same source, are kept.
 
     Args:
         source: folder of a dataset; of bytes it makes no difference what values they stand for.
@@ -24,16 +26,17 @@ def build(source: Path, folder: Path) -> None:
     """
     train = VideoDataset.open(source, "train")
     mean, deviation = _statistics(train)
+    checksum = zlib.crc32(json.dumps([hdf5.checksums(path) for path in sorted(source.glob("*.h5"))]).encode())
+    words = f"{source.name} (crc32 of its checksums {checksum:08x}), standardised by its training frames"
     for path in tqdm(sorted(source.glob("*.h5")), desc="standardising", unit=" shards", dynamic_ncols=True):
         target = folder / path.name
-        if target.exists():
+        if target.exists() and hdf5.read(target).source == words:
             continue
         shard = hdf5.read(path)
         features = {
             name: ((frames - mean[name]) / deviation[name]).astype(np.float32)  # (frames, dim)
             for name, frames in shard.features.items()
         }
-        words = f"{source.name}, each feature less its mean over the training frames, by its standard deviation"
         hdf5.write(target, replace(shard, features=features, ranges={}, source=words))
 
 

@@ -88,7 +88,7 @@ def load(experiment: str) -> Entry:
         for name, value in reference["metrics"].items():
             if isinstance(value, dict):
                 check_table(name, value, grid, f"{where}: references")
-    return Entry(
+    entry = Entry(
         name=path.stem,
         tags=content["tags"],
         model=model,
@@ -99,6 +99,9 @@ def load(experiment: str) -> Entry:
         grid=grid,
         text=yaml.safe_dump(content, sort_keys=False, width=110),
     )
+    for cell in cells(entry) if grid else []:
+        split(cell.numbers)  # whose values have ranges
+    return entry
 
 
 def split(config: Mapping[str, Any]) -> tuple[dict[str, Any], Data, Training]:

@@ -69,7 +69,11 @@ def _cell(name: str, entry: Entry, column: str | None, row: Any, updates: dict[s
 
 def cell_of(entry: Entry, numbers: Mapping[str, Any]) -> Cell | None:
     """The cell that a run with these ``numbers`` belongs to, whatever else it changed; None if there is none."""
-    found = [own for own in cells(entry) if all(numbers[key] == value for key, value in own.updates.items())]
+    found = [
+        own
+        for own in cells(entry)
+        if all(key in numbers and numbers[key] == value for key, value in own.updates.items())
+    ]
     return found[0] if found else None
 
 
@@ -88,5 +92,6 @@ def _published(entry: Entry, column: str | None, row: Any) -> list[Published]:
                 if column not in value:
                     continue
                 value = value[column][entry.grid.values.index(row)]
-            found.append(Published(metric, value, reference.tolerance, reference.source))
+            tolerance = min(reference.tolerance, value / 2)
+            found.append(Published(metric, value, tolerance, reference.source))
     return found

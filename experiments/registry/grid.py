@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from experiments.errors import UserError
-from experiments.registry.checks import check_keys, unknown
+from experiments.registry.checks import check_keys, check_kind, unknown
 
 
 @dataclass(frozen=True)
@@ -74,8 +74,17 @@ def read_grid(block: Mapping[str, Any], keys: Mapping[str, Any], where: str) -> 
     for key in [grid.key, *(key for column in grid.columns.values() for key in column)]:
         if key not in keys:
             raise unknown("key", key, keys, where)
+    if not all(isinstance(row, str | int | float) for row in grid.values):
+        raise UserError(f"{where}: rows are numbers or words, not {grid.values}")
+    if len(set(grid.values)) < len(grid.values):
+        raise UserError(f"{where}: a row stands twice in {grid.values}")
     if any(grid.key in column for column in grid.columns.values()):
         raise UserError(f"{where}: {grid.key} is the rows' key and cannot be a column's")
+    for row in grid.values:
+        check_kind(grid.key, row, keys[grid.key], where)
+    for settings in grid.columns.values():
+        for key, value in settings.items():
+            check_kind(key, value, keys[key], where)
     for column, rows in grid.first.items():
         if column not in grid.columns:
             raise unknown("column", column, grid.columns, f"{where}: first")
@@ -83,6 +92,8 @@ def read_grid(block: Mapping[str, Any], keys: Mapping[str, Any], where: str) -> 
     if grid.quick:
         check_keys(grid.quick, {"rows": list[Any], "epochs": int}, f"{where}: quick")
         _check_rows(grid.quick["rows"], grid, f"{where}: quick")
+        if grid.quick["epochs"] < 1:
+            raise UserError(f"{where}: quick: epochs={grid.quick['epochs']} is not at least 1")
     if grid.replicates < 1:
         raise UserError(f"{where}: replicates={grid.replicates} is not at least 1")
     return grid

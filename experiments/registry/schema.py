@@ -102,7 +102,8 @@ class Reference:
         split: on which split of the data.
         metrics: by our metrics' names, as fractions of 1: a number, or, where the entry has a grid, by a column's
             name one for each row.
-        tolerance: how far a reproduction may be off, as a fraction of 1.
+        tolerance: how far a reproduction may be off, as a fraction of 1; never more than half of a value, so that
+            what has learnt nothing reproduces none.
     """
 
     source: str

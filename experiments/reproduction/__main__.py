@@ -9,7 +9,7 @@ import fcntl
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,29 +31,33 @@ REFRESH_SECONDS = 2.0
 def main(arguments: list[str]) -> int:
     """Run what is missing; the exit code."""
     given = _parser().parse_args(arguments)
+    failures: dict[str, str] = {}
+    code = 0
     try:
         variant = _variant(given)
         cells = variant.cells()
-        wanted = chosen(cells, [pattern for pattern in (given.cells or "").split(",") if pattern])
+        patterns = [pattern.strip() for pattern in given.cells.split(",")] if given.cells is not None else []
+        wanted = chosen(cells, patterns)
         if not wanted:
-            raise UserError("CELLS: the quick version has none of them")
-        with _alone(given.runs_dir):
-            runs = RunsOfCells(given.runs_dir, given.data_root)
-            failures = {} if given.write else _run_all(wanted, runs, given)
-            runs.refresh()
-            for path in results.write(variant, cells, runs, given.replicates):
-                print(f"written: {path}")
+            raise UserError(f"CELLS={given.cells}: the quick version has none of them")
+        runs = RunsOfCells(given.runs_dir.resolve(), given.data_root)
+        if not given.write:
+            with _alone(runs.runs_dir):
+                _run_all(wanted, runs, given, failures, lambda: results.write(variant, cells, runs, tables_alone=True))
+        runs.refresh()
+        for path in results.write(variant, cells, runs):
+            print(f"written: {path}")
     except (UserError, DataError) as error:
         print(f"error: {error}", file=sys.stderr)
-        return 1
+        code = 1
     except KeyboardInterrupt:
         print(
             "\ninterrupted; the same command goes on, `make results` writes the pages of what there is", file=sys.stderr
         )
-        return 130
+        code = 130
     for name, reason in failures.items():
         print(f"failed: {name}: {reason}", file=sys.stderr)
-    return 1 if failures else 0
+    return code or (1 if failures else 0)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -71,10 +75,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise ValueError
-    return number
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number above 0")
+    return int(text)
 
 
 def _variant(given: argparse.Namespace) -> Variant:
@@ -103,17 +106,18 @@ def _alone(runs_dir: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _run_all(cells: list[Cell], runs: RunsOfCells, given: argparse.Namespace) -> dict[str, str]:
-    """Run what is missing of ``cells``; why what failed did, by its name."""
-    cores = len(os.sched_getaffinity(0))
-    jobs = given.jobs or (1 if given.devices.startswith("gpu") else cores)
-    runtime = {"devices": given.devices, "data_root": given.data_root, "runs_dir": given.runs_dir, "workers": 1}
-    if given.devices.startswith("gpu"):
-        del runtime["workers"]
-    runner = Runner(jobs, [f"runtime.{name}={value}" for name, value in runtime.items()])
+def _run_all(
+    cells: list[Cell],
+    runs: RunsOfCells,
+    given: argparse.Namespace,
+    failures: dict[str, str],
+    write: Callable[[], object],
+) -> None:
+    """Run what is missing of ``cells``; puts into ``failures`` why some failed, writes after each that ended."""
+    jobs = given.jobs or (1 if given.devices.startswith("gpu") else len(os.sched_getaffinity(0)))
+    runner = Runner(jobs, _runtime(given, runs))
     progress = Progress()
-    started: set[str] = set()
-    failures: dict[str, str] = {}
+    started: set[tuple[str, int]] = set()
     pending: dict[Future[str], Task] = {}
     try:
         while True:
@@ -121,34 +125,52 @@ def _run_all(cells: list[Cell], runs: RunsOfCells, given: argparse.Namespace) ->
             tasks = plan(cells, given.replicates, runs)
             if not started:
                 _say_what_is_missing(tasks, progress, runs)
-            own = {task.name for task in pending.values()}
-            room = jobs - len(pending) - sum(task.standing == RUNNING and task.name not in own for task in tasks)
-            ready = [task for task in tasks if task.standing in (STOPPED, WAITING) and task.name not in started]
-            for task in ready[: max(0, room)]:
-                started.add(task.name)
+            own = {task.key for task in pending.values()}
+            foreign = {task.key for task in tasks if task.standing == RUNNING} - own
+            ready = {
+                task.key: task for task in tasks if task.standing in (STOPPED, WAITING) and task.key not in started
+            }
+            for task in list(ready.values())[: max(0, jobs - len(pending) - len(foreign))]:
+                started.add(task.key)
                 pending[runner.submit(task.words())] = task
                 progress.say(f"{'goes on' if task.standing == STOPPED else 'started'}: {task.name}")
             if not pending and not ready:
-                progress.say(overview(tasks, None) if any(t.standing == RUNNING for t in tasks) else overview(tasks, 0))
-                return failures
+                progress.say(overview(tasks, None if foreign else 0))
+                return
             progress.show(tasks, Pace({cell.name: (cell, runs.of(cell)) for cell in cells}), jobs)
             for future in wait(pending, REFRESH_SECONDS).done:
                 task = pending.pop(future)
                 if reason := future.result():
-                    failures[task.name] = reason
-                    progress.say(f"failed:  {task.name}: {reason}")
+                    failures[task.name] = reason + _way_out(task)
+                    progress.say(f"failed:  {task.name}: {failures[task.name]}")
                 else:
                     progress.say(f"done:    {task.name}: {_score(task, runs)}")
+                    write()
             if not pending:
-                time.sleep(0 if room > 0 else REFRESH_SECONDS)
+                time.sleep(REFRESH_SECONDS)  # others are at work on what is left
     finally:
         runner.stop()
+
+
+def _runtime(given: argparse.Namespace, runs: RunsOfCells) -> list[str]:
+    """What every run is told of the machine."""
+    words = [f"devices={given.devices}", f"data_root={given.data_root}", f"runs_dir={runs.runs_dir}"]
+    return [f"runtime.{word}" for word in [*words, *([] if given.devices.startswith("gpu") else ["workers=1"])]]
+
+
+def _way_out(task: Task) -> str:
+    """What to do where a run that was to go on cannot."""
+    if task.run is None:
+        return ""
+    return f" (`python -m experiments delete {task.run.run_id}` lets the cell start anew)"
 
 
 def _say_what_is_missing(tasks: list[Task], progress: Progress, runs: RunsOfCells) -> None:
     missing = {task.cell.entry.name: runs.missing_data(task.cell) for task in tasks if task.standing == NO_DATA}
     for name, reason in missing.items():
         progress.say(f"no data: {name}: {reason}")
+    for line in dict.fromkeys(line for task in tasks for line in runs.stale(task.cell)):
+        progress.say(f"does not count: {line}")
 
 
 def _score(task: Task, runs: RunsOfCells) -> str:

@@ -46,8 +46,8 @@ class CellRun:
 
     @property
     def is_complete(self) -> bool:
-        """Whether all epochs were made."""
-        return self.status == journal.COMPLETED
+        """Whether all epochs were made, and judged."""
+        return self.status == journal.COMPLETED and self.final(self.config["select_by"]) is not None
 
     @cached_property
     def curves(self) -> dict[str, dict[int, float]]:
@@ -85,7 +85,7 @@ class RunsOfCells:
         self._data_root = data_root
         self._fingerprints: dict[tuple[str, str], str] = {}
         self._known: dict[Path, tuple[int, CellRun | None]] = {}  # by folder: when its state was written, what it is
-        self._valid: dict[Path, bool] = {}  # by folder, whether code and data are those of today
+        self._objections: dict[Path, str] = {}  # by folder, why code or data are not those of today
         self._runs: dict[str, list[CellRun]] = {}  # by the numbers that they have
 
     def refresh(self) -> None:
@@ -93,12 +93,17 @@ class RunsOfCells:
         self._runs = {}
         for own in journal.journals(self.runs_dir):
             if (found := self._read(own)) is not None:
-                self._runs.setdefault(_key(configuration.numbers_of(found.config)), []).append(found)
+                self._runs.setdefault(key_of(configuration.numbers_of(found.config)), []).append(found)
 
     def of(self, cell: Cell, seed: int | None = None) -> list[CellRun]:
         """All runs of ``cell``, the oldest first; of one ``seed``, or of any."""
-        same = self._runs.get(_key(cell.numbers), [])
-        return [own for own in same if (seed is None or own.seed == seed) and self._is_valid(own)]
+        same = self._runs.get(key_of(cell.numbers), [])
+        return [own for own in same if (seed is None or own.seed == seed) and not self._objection(own)]
+
+    def stale(self, cell: Cell) -> list[str]:
+        """A line for each complete run of the cell's numbers that does not count: which, and why."""
+        same = self._runs.get(key_of(cell.numbers), [])
+        return [f"run {own.run_id}: {self._objection(own)}" for own in same if own.is_complete and self._objection(own)]
 
     def missing_data(self, cell: Cell) -> str | None:
         """Why the data of ``cell`` cannot be used, and what to do; None if they can."""
@@ -110,29 +115,33 @@ class RunsOfCells:
         return None
 
     def _read(self, own: Journal) -> CellRun | None:
-        """``own`` as a run of a cell; None if it is no whole training from the start."""
+        """``own`` as a run of a cell; None if it is no whole training from the start, or damaged."""
         try:
             written = (own.folder / "state.json").stat().st_mtime_ns
-        except OSError:
+            known = self._known.get(own.folder)
+            if known and known[0] == written and (known[1] is None or known[1].status not in (ALIVE, journal.DIED)):
+                return known[1]
+            run, config, state = own.read("run"), own.read("config"), own.read("state")
+            is_training = run.get("command") == "train" and "runtime" in config
+            is_whole = is_training and not config.get("smoke") and config.get("weights") is None
+            found = CellRun(own, _status(own, state), config, state) if is_whole else None
+        except (OSError, AttributeError):  # it was deleted in this moment, is another user's, or holds no mapping
             return None
-        known = self._known.get(own.folder)
-        if known and known[0] == written and (known[1] is None or known[1].status not in (ALIVE, journal.DIED)):
-            return known[1]
-        config, state = own.read("config"), own.read("state")
-        is_training = own.read("run").get("command") == "train" and "runtime" in config
-        is_whole = is_training and not config["smoke"] and config["weights"] is None
-        found = CellRun(own, _status(own, state), config, state) if is_whole else None
         self._known[own.folder] = written, found
         return found
 
-    def _is_valid(self, own: CellRun) -> bool:
+    def _objection(self, own: CellRun) -> str:
+        """Why a run of a cell's numbers does not count; empty if it does."""
         folder = own.journal.folder
-        if folder not in self._valid:
-            same_code = model_code.is_same(own.journal, own.config["model"])
+        if folder not in self._objections:
+            changed = model_code.changed(own.journal, own.config["model"], own.config["initializer"])
+            reason = f"{', '.join(changed)} changed" if changed else ""
             if not own.state.get("info", {}).get("data"):
-                return same_code  # it has not said yet what its data are
-            self._valid[folder] = same_code and self._has_same_data(own)
-        return self._valid[folder]
+                return reason  # it has not said yet what its data are
+            if not reason and not self._has_same_data(own):
+                reason = f"the data of {own.config['dataset']} are others today"
+            self._objections[folder] = reason
+        return self._objections[folder]
 
     def _has_same_data(self, own: CellRun) -> bool:
         """Whether its data are those of today; also true where there are none to compare it with."""
@@ -165,5 +174,6 @@ def _status(own: Journal, state: Mapping[str, Any]) -> str:
     return ALIVE
 
 
-def _key(numbers: Mapping[str, Any]) -> str:
+def key_of(numbers: Mapping[str, Any]) -> str:
+    """A text that is the same for the same numbers."""
     return json.dumps(plain(numbers), sort_keys=True)

@@ -28,12 +28,19 @@ def sources(model: str) -> list[str]:
     return sorted(f"{MODELS}/{stem}.py" for stem in found)
 
 
-def is_same(own: Journal, model: str) -> bool:
-    """Whether the code of ``model`` does what it did in the run ``own``; comments and docstrings are not looked at."""
+def changed(own: Journal, model: str, initializer: str) -> list[str]:
+    """The files of ``model``, its loss and its initial values that do another thing today than in the run ``own``.
+
+    Comments and docstrings are not looked at.
+    """
     then = dict(own.read("run").get("sources", []))
-    return all(
-        name in then and _meaning(own.files / then[name]) == _meaning(ROOT / name) != "" for name in sources(model)
-    )
+    names = [*sources(model), f"{MODELS}/losses.py"]
+    names += [f"{MODELS}/{initializer}.py"] if (ROOT / MODELS / f"{initializer}.py").is_file() else []
+    return [
+        name
+        for name in names
+        if name not in then or not _meaning(own.files / then[name]) == _meaning(ROOT / name) != ""
+    ]
 
 
 def _imported(text: str) -> list[str]:

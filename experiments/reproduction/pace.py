@@ -47,7 +47,8 @@ class Pace:
 
     def seconds_left(self, tasks: Iterable[Task], jobs: int) -> float | None:
         """Until all ``tasks`` are done, ``jobs`` at a time; None while no speed is known for one of them."""
-        left = [task for task in tasks if task.standing not in (DONE, NO_DATA)]
+        each_once = {task.key: task for task in tasks}.values()
+        left = [task for task in each_once if task.standing not in (DONE, NO_DATA)]
         each = [self.seconds_per_epoch(task.cell) for task in left]
         if any(seconds is None for seconds in each):
             return None

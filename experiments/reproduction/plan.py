@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 from experiments import journal, registry
 from experiments.errors import UserError
 from experiments.registry import Cell
-from experiments.reproduction.cell_runs import ALIVE, CellRun, RunsOfCells
+from experiments.reproduction.cell_runs import ALIVE, CellRun, RunsOfCells, key_of
 
 PAPER_TAGS = {"paper", "question"}  # entries that are reproduced
 DONE, RUNNING, STOPPED, WAITING, NO_DATA = "done", "running", "stopped", "waiting", "no data"
@@ -67,6 +67,11 @@ class Task:
         return self.cell.name + (f" seed {self.seed}" if self.seed else "")
 
     @property
+    def key(self) -> tuple[str, int]:
+        """The same for cells of several entries that are one run."""
+        return key_of(self.cell.numbers), self.seed
+
+    @property
     def epochs_left(self) -> int:
         """To be made."""
         if self.standing == DONE:
@@ -98,7 +103,7 @@ def chosen(cells: list[Cell], patterns: list[str]) -> list[Cell]:
         UserError: if a pattern names none.
     """
     for pattern in patterns:
-        if not any(_names(pattern, cell) for cell in cells):
+        if not any(_names(pattern, cell) for cell in [*cells, *Variant().cells()]):
             examples = f"{cells[0].name} or {cells[-1].name}"
             raise UserError(f"CELLS: {pattern} names no cell; one is called {examples}, and '*' stands for any text")
     return [cell for cell in cells if not patterns or any(_names(pattern, cell) for pattern in patterns)]
@@ -116,13 +121,17 @@ def plan(cells: Iterable[Cell], replicates: int | None, runs: RunsOfCells) -> li
 
 def _task(cell: Cell, seed: int, runs: RunsOfCells) -> Task:
     own = runs.of(cell, seed)
-    for wanted, standing in ((journal.COMPLETED, DONE), (ALIVE, RUNNING)):
-        if found := [run for run in own if run.status == wanted]:
+    for standing, found in (
+        (DONE, [run for run in own if run.is_complete]),
+        (RUNNING, [run for run in own if run.status == ALIVE]),
+    ):
+        if found:
             return Task(cell, seed, standing, found[0])
     if runs.missing_data(cell):
         return Task(cell, seed, NO_DATA, None)
-    if own:
-        return Task(cell, seed, STOPPED, max(own, key=lambda run: run.epochs))
+    stopped = [run for run in own if run.status != journal.COMPLETED and isinstance(run.run_id, int)]
+    if stopped:
+        return Task(cell, seed, STOPPED, max(stopped, key=lambda run: run.epochs))
     return Task(cell, seed, WAITING, None)
 
 

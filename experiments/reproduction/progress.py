@@ -49,7 +49,7 @@ class Progress:
 
 def overview(tasks: Iterable[Task], seconds_left: float | None) -> str:
     """One line of all ``tasks``: how many are done, run, wait, and when the last will end."""
-    count = Counter(task.standing for task in tasks)
+    count = Counter(task.standing for task in {task.key: task for task in tasks}.values())
     parts = [f"{count[DONE]} of {count.total()} done", f"{count[RUNNING]} running"]
     parts.append(f"{count[WAITING] + count[STOPPED]} left")
     if count[NO_DATA]:

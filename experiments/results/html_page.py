@@ -54,7 +54,7 @@ def _meanings() -> str:
 
 
 def _state(section: Section) -> str:
-    return "no data here" if section.no_data else words.counts(section)
+    return "no data here" if section.no_data and not section.done else words.counts(section)
 
 
 def _section(section: Section, anchored: set[str]) -> Iterator[str]:
@@ -63,9 +63,11 @@ def _section(section: Section, anchored: set[str]) -> Iterator[str]:
         yield f"<p>{prose(section.title)}</p>"
     yield f"<p>{section.epochs} epochs; {escape(words.counts(section))}.</p>"
     if section.no_data:
-        yield f"<p>Not run here: {prose(section.no_data)}.</p>"
+        state = "Its data are not here any more" if section.done else "Not run here"
+        yield f"<p>{state}: {prose(section.no_data)}.</p>"
     elif not section.done:
         yield f"<p>Not run yet: <code>make reproduce-paper CELLS={escape(section.entry.name)}</code> does it.</p>"
+    yield from (f"<p>Does not count: {prose(line)}.</p>" for line in section.stale)
     yield from _tables(section)
     yield from _source(section)
     if section.done:

@@ -27,7 +27,8 @@ def _section(section: Section) -> list[str]:
     lines += [section.title, ""] if section.title else []
     lines += [f"{section.epochs} epochs; {words.counts(section)}.", ""]
     if section.no_data:
-        lines += [f"Not run here: {section.no_data}.", ""]
+        lines += [f"{'Its data are not here any more' if section.done else 'Not run here'}: {section.no_data}.", ""]
+    lines += [line for own in section.stale for line in (f"Does not count: {own}.", "")]
     for reference in section.entry.references:
         lines += [f"Published: {reference.source}; tolerance ± {100 * reference.tolerance:g}.", ""]
     metrics = [score.metric for score in section.results[0].scores]

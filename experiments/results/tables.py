@@ -9,7 +9,6 @@ from experiments import registry
 from experiments.registry import Cell, Entry, Published
 from experiments.reproduction import verdict
 from experiments.reproduction.cell_runs import ALIVE, CellRun, RunsOfCells
-from experiments.reproduction.plan import replicates_of
 from experiments.reproduction.verdict import Verdict
 
 
@@ -55,6 +54,7 @@ class Section:
         epochs: that its cells were to be trained.
         results: of its cells, in the order of the table.
         no_data: why it cannot be run here, and what to do; None if it can.
+        stale: complete runs of its numbers that do not count, and why.
     """
 
     entry: Entry
@@ -62,6 +62,7 @@ class Section:
     epochs: int
     results: list[Result]
     no_data: str | None
+    stale: list[str]
 
     @property
     def done(self) -> list[Result]:
@@ -84,37 +85,38 @@ class Section:
         return [row for row in self.entry.grid.values if row in present] if self.entry.grid else []
 
 
-def sections(cells: Iterable[Cell], runs: RunsOfCells, replicates: int | None) -> list[Section]:
+def sections(cells: Iterable[Cell], runs: RunsOfCells) -> list[Section]:
     """A section for each entry of ``cells``; those with results and data come first."""
     by_entry: dict[str, list[Cell]] = {}
     for cell in cells:
         by_entry.setdefault(cell.entry.name, []).append(cell)
-    found = [_section(own, runs, replicates) for own in by_entry.values()]
+    found = [_section(own, runs) for own in by_entry.values()]
     return sorted(found, key=lambda own: (own.no_data is not None, "paper" not in own.entry.tags))
 
 
-def _section(cells: list[Cell], runs: RunsOfCells, replicates: int | None) -> Section:
+def _section(cells: list[Cell], runs: RunsOfCells) -> Section:
     entry = cells[0].entry
-    results = [_result(cell, runs, replicates) for cell in cells]
+    results = [_result(cell, runs) for cell in cells]
     if entry.grid:
         values, columns = entry.grid.values, list(entry.grid.columns)
         results.sort(key=lambda own: (values.index(own.cell.row), columns.index(own.cell.column or "")))
     epochs = cells[0].numbers["epochs"]
-    return Section(entry, _title(entry.name), epochs, results, runs.missing_data(cells[0]))
+    stale = [line for cell in cells for line in runs.stale(cell)]
+    return Section(entry, _title(entry.name), epochs, results, runs.missing_data(cells[0]), stale)
 
 
-def _result(cell: Cell, runs: RunsOfCells, replicates: int | None) -> Result:
+def _result(cell: Cell, runs: RunsOfCells) -> Result:
     complete: dict[int, CellRun] = {}
     for run in runs.of(cell):
         if run.is_complete:
             complete.setdefault(run.seed, run)
-    used = [complete[seed] for seed in sorted(complete) if seed < replicates_of(cell, replicates)]
+    used = [complete[seed] for seed in sorted(complete)]
     going = sum(run.status == ALIVE for run in runs.of(cell))
     published: dict[str, Published] = {}
     for own in cell.published:
         published.setdefault(own.metric, own)
     metrics = list(published) or [cell.numbers["select_by"]]
-    is_recipe = cell.numbers["epochs"] == cell.entry.training.epochs
+    is_recipe = "epochs" not in cell.updates
     return Result(cell, used, going, [_score(metric, published.get(metric), used, is_recipe) for metric in metrics])
 
 

@@ -87,6 +87,11 @@ def test_cells_in_the_order_of_their_runs(tmp_path):
         ({"grid": {"rows": {"clustre_nums": [1]}}}, "grid: no key named clustre_nums; did you mean cluster_nums?"),
         ({"grid": {"rows": {"cluster_nums": [1], "epochs": [1]}}}, "grid: rows is one key"),
         ({"grid": {"rows": {"cluster_nums": []}}}, "grid: rows is one key"),
+        ({"grid": {"rows": {"cluster_nums": [1, 1]}}}, "grid: a row stands twice"),
+        ({"grid": {"rows": {"hidden_units": [[], [8]]}}}, "grid: rows are numbers or words"),
+        ({"grid": {"rows": {"cluster_nums": ["eight"]}}}, "grid: cluster_nums='eight' is not of the kind of 32"),
+        ({"grid": {"columns": {"a": {"learning_rate": "fast"}}}}, "grid: learning_rate='fast' is not of the kind of"),
+        ({"grid": {"columns": {"a": {"learning_rate": -1.0}}}}, "learning_rate=-1.0 is not above 0"),
         ({"grid": {"columns": {}}}, "grid: rows is one key"),
         ({"grid": {"columns": {"a": {"shiftin": True}}}}, "grid: no key named shiftin; did you mean shifting?"),
         ({"grid": {"columns": {"a": {"cluster_nums": 3}}}}, "grid: cluster_nums is the rows' key"),
@@ -108,3 +113,15 @@ def test_what_does_not_fit_is_said_in_one_line(tmp_path, changes, message):
         registry.load(path)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_another_model_belongs_to_no_cell():
+    entry = registry.load("flash_mnist_table")
+    assert registry.cell_of(entry, {"model": "attention_lstm", "epochs": 1}) is None
+
+
+def test_a_tolerance_is_never_more_than_half_of_a_value():
+    """Chance, 0.1 %, is no reproduction of 0.2 %."""
+    cells = {cell.name: cell.published[0] for cell in registry.cells(registry.load("flash_mnist_table"))}
+    assert cells["flash_mnist_table/average/1"].tolerance == pytest.approx(0.001)
+    assert cells["flash_mnist_table/shift_fc1/1"].tolerance == pytest.approx(0.01)

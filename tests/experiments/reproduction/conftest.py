@@ -48,7 +48,8 @@ def run_of(make_run, tmp_path, data_root):
         }
         curves = {"validate.hit_at_1": scores, "train.videos_per_second": [64.0] * len(scores)}
         own = make_run(tmp_path / "runs", config, curves, status=status, info={"data": splits})
-        sources = [[name, own.keep(ROOT / name)] for name in model_code.sources(cell.numbers["model"])]
+        names = [*model_code.sources(cell.numbers["model"]), "gluon_models/losses.py", "gluon_models/torch_defaults.py"]
+        sources = [[name, own.keep(ROOT / name)] for name in names]
         own.write("run", {**own.read("run"), "sources": sources})
         own.write("config", {key: config[key] for key in config})  # without what the fixture adds
         return own

@@ -16,8 +16,10 @@ def test_a_models_files_are_its_own_and_what_they_import():
 
 
 def test_comments_are_no_change_and_code_is(make_run, tmp_path):
-    sources = {name: ROOT / name for name in model_code.sources("attention_cluster")}
-    assert model_code.is_same(kept(make_run, tmp_path / "runs", sources), "attention_cluster")
+    names = [*model_code.sources("attention_cluster"), "gluon_models/losses.py", "gluon_models/torch_defaults.py"]
+    sources = {name: ROOT / name for name in names}
+    given = ("attention_cluster", "torch_defaults")
+    assert model_code.changed(kept(make_run, tmp_path / "runs", sources), *given) == []
     name = "gluon_models/attention.py"
     text = (ROOT / name).read_text()
     for change, same in (
@@ -28,6 +30,9 @@ def test_comments_are_no_change_and_code_is(make_run, tmp_path):
     ):
         (tmp_path / "attention.py").write_text(change)
         own = kept(make_run, tmp_path / "runs", {**sources, name: tmp_path / "attention.py"})
-        assert model_code.is_same(own, "attention_cluster") is same
-    del sources[name]
-    assert not model_code.is_same(kept(make_run, tmp_path / "runs", sources), "attention_cluster")
+        assert model_code.changed(own, *given) == ([] if same else [name])
+    del sources[name], sources["gluon_models/torch_defaults.py"]
+    assert model_code.changed(kept(make_run, tmp_path / "runs", sources), *given) == [
+        name,
+        "gluon_models/torch_defaults.py",
+    ]

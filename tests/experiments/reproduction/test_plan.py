@@ -111,6 +111,37 @@ def test_fewer_epochs_are_another_table(runs, run_of, cell):
         assert DONE not in standings(runs, cells=cells).values()
 
 
+def test_a_changed_model_makes_a_run_stale_and_says_so(runs, run_of, cell, tmp_path):
+    own = run_of(cell("shift_fc1", 8))
+    (tmp_path / "other.py").write_text("EPSILON = 1")
+    sources = dict(own.read("run")["sources"], **{"gluon_models/attention.py": own.keep(tmp_path / "other.py")})
+    own.write("run", {**own.read("run"), "sources": list(sources.items())})
+    assert standings(runs)["shift_fc1/8"] == WAITING
+    assert runs.stale(cell("shift_fc1", 8)) == ["run 1: gluon_models/attention.py changed"]
+
+
+def test_damaged_folders_are_passed_over(runs, run_of, cell):
+    for number, (name, content) in enumerate(
+        [
+            ("config.json", "null"),
+            ("config.json", "{"),
+            ("state.json", "[]"),
+            ("metrics.jsonl", '{"name": "train.loss"}\n'),
+        ],
+        1,
+    ):
+        own = run_of(cell("shift_fc1", 8))
+        (own.folder / name).write_text(content)
+        assert standings(runs)["shift_fc1/8"] != DONE, number
+
+
+def test_one_run_serves_two_entries_with_equal_cells(runs, run_of, cell):
+    cells = [own for own in Variant("epochs-2", 2).cells() if own.column == "average" and own.row == 1]
+    assert {own.entry.name for own in cells} == {TABLE, "flash_mnist_log_softmax", "flash_mnist_standardised"}
+    runs.refresh()
+    assert len({task.key for task in plan(cells, 1, runs)}) == 2
+
+
 def test_cells_are_chosen_by_name_or_wildcard():
     cells = Variant().cells()
     assert {own.name for own in chosen(cells, [f"{TABLE}/*shift_fc1/8", f"{TABLE}/average/1"])} == {

@@ -34,7 +34,8 @@ class Log:
         runtime = {**RUNTIME, "data_root": str(self.data_root), "runs_dir": str(self.runs_dir)}
         config = {"experiment": cell.entry.name, **cell.numbers, **REQUEST, "seed": seed, "runtime": runtime}
         own.write("config", config)
-        sources = [[name, own.keep(ROOT / name)] for name in model_code.sources(cell.numbers["model"])]
+        names = [*model_code.sources(cell.numbers["model"]), "gluon_models/losses.py", "gluon_models/torch_defaults.py"]
+        sources = [[name, own.keep(ROOT / name)] for name in names]
         own.write(
             "run",
             {
@@ -58,11 +59,11 @@ class Log:
         found.refresh()
         return found
 
-    def sections(self, variant: Variant, replicates: int | None = None) -> dict[str, Section]:
-        return {own.entry.name: own for own in sections(variant.cells(), self.runs(), replicates)}
+    def sections(self, variant: Variant) -> dict[str, Section]:
+        return {own.entry.name: own for own in sections(variant.cells(), self.runs())}
 
-    def page(self, variant: Variant, replicates: int | None = None) -> str:
-        return html_page.page(variant, list(self.sections(variant, replicates).values()), self.runs())
+    def page(self, variant: Variant) -> str:
+        return html_page.page(variant, list(self.sections(variant).values()), self.runs())
 
 
 class Page(HTMLParser):

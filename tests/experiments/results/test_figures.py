@@ -9,7 +9,7 @@ from experiments.results import figures, svg
 
 @pytest.fixture(scope="module")
 def section(log):
-    return log.sections(Variant(), replicates=3)["flash_mnist_table"]
+    return log.sections(Variant())["flash_mnist_table"]
 
 
 def test_all_columns_over_the_rows(section):

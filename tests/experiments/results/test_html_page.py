@@ -10,7 +10,7 @@ from experiments.results.html_style import STYLE
 
 @pytest.fixture(scope="module")
 def text(log) -> str:
-    return log.page(Variant(), replicates=3)
+    return log.page(Variant())
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.skipif(None in (CHROMIUM, CHROMEDRIVER), reason="no chr
 @pytest.fixture(scope="module")
 def driver(log, tmp_path_factory) -> Iterator[Any]:
     folder = tmp_path_factory.mktemp("page")
-    (folder / "report.html").write_text(log.page(Variant(), replicates=3))
+    (folder / "report.html").write_text(log.page(Variant()))
     options = webdriver.ChromeOptions()
     options.binary_location = CHROMIUM
     words = ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--window-size=1280,1000")
