@@ -82,7 +82,8 @@ def _panels(section: Section, name: str, what: str, factor: float) -> str:
             (line,) = axes.plot(*zip(*points, strict=True), color=shade, linestyle=dashes, marker=marker)
             line.set_url(f"#{run_anchor(run)}")
         axes.set(title=column.replace("_", " ") if column else "", xlabel="epoch", ylabel=what.split(",")[0])
-        axes.set(xlim=(0, None), ylim=(min(values) / 1.2, max(values) * 1.2) if is_log else (0, 1.05 * max(values)))
+        limits = (min(values) / 1.2, max(values) * 1.2) if is_log else (0, 1.05 * max(values) or 1.0)
+        axes.set(xlim=(0, None), ylim=limits)
         if is_log:
             axes.set_yscale("log")
             axes.yaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
