@@ -156,6 +156,11 @@ def export():
     """Write a net for other programs: export with weights=RUN_ID_OR_FILE to=FOLDER."""
 
 
+@ex.command(unobserved=True)
+def extract():
+    """Make features of raw videos: extract with video=FILE_OR_FOLDER to=FOLDER backbone=inceptionv3."""
+
+
 def _observed(config, run, command):
     subnormals.flush_to_zero()
     from experiments import tasks  # imports MXNet

@@ -1,14 +1,19 @@
-"""What a trained net is used for: ``predict`` and ``export``. These are no runs, and are not recorded."""
+"""What is done beside training: ``predict``, ``export`` and ``extract``. These are no runs, and are not recorded."""
 
+import json
 import sys
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from experiments import configuration, inference
+from experiments import ROOT, configuration, inference
 from experiments.errors import UserError
 from experiments.inference import description, engines
 from experiments.registry.checks import check_type, unknown
+
+VIDEOS = (".mp4", ".avi", ".mkv", ".mov", ".webm", ".mpg", ".mpeg", ".m4v", ".flv", ".wmv", ".3gp", ".ts", ".ogv")
 
 # What each command takes besides the keys of a configuration.
 OPTIONS: dict[str, dict[str, tuple[Any, Any]]] = {
@@ -27,6 +32,23 @@ OPTIONS: dict[str, dict[str, tuple[Any, Any]]] = {
         "onnx": (bool, True),
         "vocabulary": (str | None, None),
     },
+    "extract": {
+        "video": (str | None, None),
+        "to": (str | None, None),
+        "split": (str, "train"),
+        "labels": (str | None, None),  # a CSV of ids and labels, as own data have it
+        "num_classes": (int | None, None),
+        "single_label": (bool, False),
+        "skip_bad": (bool, False),
+        "backbone": (str, "inceptionv3"),
+        "backbone_weights": (str | None, None),
+        "pretrained": (bool, True),
+        "frames_per_second": (float, 1.0),
+        "size": (int | None, None),
+        "audio": (bool, True),
+        "pca": (str | None, None),
+        "quantize": (bool, False),
+    },
 }
 
 
@@ -41,12 +63,15 @@ def run(command: str, updates: Mapping[str, Any]) -> None:
         UserError, DataError, ModelError: with the one line that the user is told.
     """
     options, rest = _options(command, updates)
+    if command == "extract":
+        return _extract(options, rest)
     if updates.get("weights") is None:
         raise UserError(f"{command}: weights missing; add weights=RUN_ID or weights=FILE")
     if command == "predict":
         _predict(options, rest)
     else:
         _export(options, rest)
+    return None
 
 
 def _options(command: str, updates: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -90,7 +115,55 @@ def _predict(options: Mapping[str, Any], rest: Mapping[str, Any]) -> None:
         net, engine = found.description, found.engine()
         batch_size = rest.get("batch_size", inference.Request.batch_size)
     output = Path(options["output"]) if options["output"] else None
-    inference.run(inference.Request(source, output, options["top_k"], batch_size, options["skip_bad"]), net, engine)
+    with _features_of(source, net, options["skip_bad"], rest) as features:
+        request = inference.Request(features, output, options["top_k"], batch_size, options["skip_bad"])
+        inference.run(request, net, engine)
+
+
+@contextmanager
+def _features_of(source: Path, net: description.Description, skip_bad: bool, rest: Mapping[str, Any]) -> Iterator[Path]:
+    """``source`` itself; of raw videos, a folder with the features that ``net`` was trained on."""
+    inside = list(source.iterdir()) if source.is_dir() else [source]
+    if not any(path.suffix.lower() in VIDEOS for path in inside):
+        yield source
+        return
+    if net.extraction is None:
+        raise UserError(f"{source}: raw video, and nothing says how the features that the net knows were made of such")
+    from experiments import extract
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "settings.json"
+        path.write_text(json.dumps(net.extraction))
+        settings = extract.Extraction.read(path, _model_dir(rest))
+        summary = extract.extract(
+            extract.videos_in(source), Path(folder) / "videos", "all", settings, skip_bad=skip_bad
+        )
+        for line in [*summary.notes, *(f"left out: {line}" for line in summary.bad)]:
+            print(line, file=sys.stderr)
+        yield Path(folder) / "videos"
+
+
+def _extract(options: Mapping[str, Any], rest: Mapping[str, Any]) -> None:
+    for key in ("video", "to"):
+        if options[key] is None:
+            raise UserError(f"extract: {key} missing; add {'video=FILE_OR_FOLDER' if key == 'video' else 'to=FOLDER'}")
+    if strangers := [key for key in rest if key != "runtime"]:
+        raise unknown("key", strangers[0], OPTIONS["extract"], "extract")
+    from experiments import extract  # imports MXNet
+
+    def path(key: str) -> Path | None:
+        return Path(options[key]) if options[key] else None
+
+    kept = ("backbone", "pretrained", "frames_per_second", "size", "audio", "quantize")
+    own = {key: options[key] for key in kept}
+    settings = extract.Extraction(weights=path("backbone_weights"), model_dir=_model_dir(rest), pca=path("pca"), **own)
+    videos, labels = extract.videos_in(Path(options["video"])), path("labels")
+    given = {key: options[key] for key in ("num_classes", "single_label", "skip_bad")}
+    print(extract.extract(videos, Path(options["to"]), options["split"], settings, labels, **given))
+
+
+def _model_dir(rest: Mapping[str, Any]) -> Path:
+    return ROOT / {**configuration.RUNTIME, **rest.get("runtime", {})}["model_dir"]
 
 
 def _export(options: Mapping[str, Any], rest: Mapping[str, Any]) -> None:
