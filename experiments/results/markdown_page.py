@@ -44,7 +44,9 @@ def _section(section: Section) -> list[str]:
 
 def _matrices(section: Section, metric: str) -> list[str]:
     """The published table, the measured one, and their differences, one below the other."""
-    shown: dict[str, Callable[[Score], str]] = {"measured": lambda score: words.measured(score.verdict)}
+    shown: dict[str, Callable[[Score], str]] = {
+        "measured": lambda score: words.measured(score.verdict) if score.verdict.values else NOT_RUN
+    }
     if any(score.published for result in section.results for score in result.scores):
         shown = {
             "published": lambda score: words.published(score.published),

@@ -28,7 +28,7 @@ def test_published_and_measured_stand_in_tables_of_their_own(log):
     )
     assert published[0] == measured[0] == difference[0] == head
     assert published[1] == ["1", "0.2", "0.2", "0.2", "51.2", "53.7"]
-    assert measured[1] == ["1", "1.23", "-", "-", "50.00", "-"]
+    assert measured[1] == ["1", "1.23", "not run", "not run", "50.00", "not run"]
     assert difference[1] == ["1", "+1.03 above", "not run", "not run", "-1.20 missed", "not run"]
     assert (measured[5][4], difference[5][4]) == ("86.20 ± 0.20 (n = 3)", "-0.70 inconclusive")
     assert difference[4][2] == "+58.30 above"
