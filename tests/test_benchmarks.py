@@ -36,6 +36,7 @@ def peer():
         yield side
 
 
+@pytest.mark.long
 def test_our_side_saves_a_net_by_torchs_names_and_trains_it(ours, tmp_path):
     path = str(tmp_path / "cell.npz")
     ways = ours.ask(numbers=numbers("no_shift_fc1", 3), path=path)["ways"]
@@ -51,6 +52,7 @@ def test_our_side_saves_a_net_by_torchs_names_and_trains_it(ours, tmp_path):
 
 
 @needs_torch
+@pytest.mark.long
 def test_the_table_has_a_row_a_cell():
     command = "benchmarks.flash_mnist_head --clusters 1 --rounds 1 --seconds 0.001"
     done = subprocess.run([sys.executable, "-m", *command.split()], cwd=ROOT, capture_output=True, text=True)
@@ -60,6 +62,7 @@ def test_the_table_has_a_row_a_cell():
 
 
 @needs_torch
+@pytest.mark.long
 @pytest.mark.parametrize("column", flash_mnist_head.COLUMNS)
 def test_both_sides_are_the_same_net_and_another_is_refused(column, ours, peer, tmp_path):
     path = str(tmp_path / "cell.npz")
@@ -94,6 +97,7 @@ def test_what_is_missing_is_said_in_one_line(monkeypatch, tmp_path, capsys):
     )
 
 
+@pytest.mark.long
 def test_a_process_that_ends_says_why():
     with Side(Path(sys.executable), "nothing") as side, pytest.raises(UserError, match=r"nothing\.py: .*No module"):
         side.ask(train="MXNet", seconds=1)

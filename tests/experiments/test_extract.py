@@ -15,6 +15,9 @@ from experiments import extract as extract_command
 from experiments import extraction
 from experiments.extract import Extraction, extract, record_of, videos_in
 
+
+pytestmark = pytest.mark.long
+
 SHARED = Path("/work/shared/data")
 SETTINGS = Extraction(backbone="mobilenet0.25", pretrained=False, size=32)
 SILENT = replace(SETTINGS, audio=False)  # half the processes

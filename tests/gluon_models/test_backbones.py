@@ -7,6 +7,9 @@ from gluon_models import backbones
 from gluon_models.errors import ModelError
 
 
+pytestmark = pytest.mark.long
+
+
 def pictures(size, count=2):
     return mx.nd.array(np.random.default_rng(0).integers(0, 256, (count, size, size, 3)), dtype="uint8")
 

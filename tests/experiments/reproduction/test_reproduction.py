@@ -69,6 +69,7 @@ def test_what_is_missing_is_run_and_nothing_twice(runs_dir, data_root):
 
 
 @needs_store
+@pytest.mark.long
 def test_a_run_that_fails_is_said_and_the_others_go_on(runs_dir, data_root):
     code, out, err = run(
         runs_dir, data_root, "--epochs", "1", "--devices", "gpu:0", cells="flash_mnist_table/average/[12]"
