@@ -15,7 +15,6 @@ from experiments import extract as extract_command
 from experiments import extraction
 from experiments.extract import Extraction, extract, record_of, videos_in
 
-
 pytestmark = pytest.mark.long
 
 SHARED = Path("/work/shared/data")

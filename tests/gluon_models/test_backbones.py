@@ -6,7 +6,6 @@ from gluoncv import model_zoo
 from gluon_models import backbones
 from gluon_models.errors import ModelError
 
-
 pytestmark = pytest.mark.long
 
 
