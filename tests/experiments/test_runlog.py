@@ -42,7 +42,10 @@ ex.run_commandline([__file__, *sys.argv[5:]])
 @pytest.fixture(
     params=[
         "ours",
-        pytest.param("sacreds", marks=pytest.mark.xfail(strict=True, reason="the defect", raises=Exception)),
+        pytest.param(
+            "sacreds",
+            marks=[pytest.mark.xfail(strict=True, reason="the defect", raises=Exception), pytest.mark.long],
+        ),
     ]
 )
 def trial(request, server, tmp_path):
