@@ -8,7 +8,7 @@ import pytest
 from datasets import video_file
 from datasets.errors import DataError
 
-VIDEOS = Path("/work/shared/data/videos")
+VIDEOS = Path(__file__).parents[3] / "shared" / "data" / "videos"
 
 
 def write_clip(path, width, height, frames, codec):

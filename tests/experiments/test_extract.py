@@ -17,7 +17,7 @@ from experiments.extract import Extraction, extract, record_of, videos_in
 
 pytestmark = pytest.mark.long
 
-SHARED = Path("/work/shared/data")
+SHARED = Path(__file__).parents[3] / "shared" / "data"
 SETTINGS = Extraction(backbone="mobilenet0.25", pretrained=False, size=32)
 SILENT = replace(SETTINGS, audio=False)  # half the processes
 
