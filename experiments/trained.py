@@ -10,6 +10,7 @@ import mxnet as mx
 import numpy as np
 from mxnet import gluon
 
+from datasets.layout import MODALITIES
 from datasets.record import Record
 from experiments import ROOT, data, prepare, weights
 from experiments.class_names import class_names
@@ -25,8 +26,6 @@ from experiments.registry.checks import check_arguments
 from gluon_models import zoo
 from gluon_models.dequantize import Dequantized
 
-MODALITY_ORDER = ("rgb", "audio", "flow")  # of data files; others come after them, by name
-
 
 @dataclass(frozen=True)
 class Trained:
@@ -34,12 +33,10 @@ class Trained:
 
     Attributes:
         net: takes features as `description` says, and lengths; gives logits.
-        model: the net without dequantisation.
         description: what it is.
     """
 
     net: gluon.HybridBlock
-    model: gluon.HybridBlock
     description: Description
 
     def engine(self) -> Engine:
@@ -92,7 +89,7 @@ def load(config: Mapping[str, Any], source: Path | None, vocabulary: str | None 
         extraction=notes.get("extraction"),
     )
     net = Dequantized(model, limits) if any(limits.values()) else model
-    return Trained(net, model, description)
+    return Trained(net, description)
 
 
 def _notes(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -125,7 +122,7 @@ def _modalities_of_source(source: Path | None) -> list[Modality]:
             if isinstance(entry.content, Record):
                 found = entry.content.features
                 names = sorted(
-                    found, key=lambda name: (MODALITY_ORDER.index(name) if name in MODALITY_ORDER else 9, name)
+                    found, key=lambda name: (MODALITIES.index(name) if name in MODALITIES else len(MODALITIES), name)
                 )
                 limits = {name: ranges.get(name, (0.0, 255.0)) for name in names if found[name].dtype == np.uint8}
                 return [Modality(name, found[name].shape[1], *limits.get(name, ())) for name in names]

@@ -91,9 +91,8 @@ def _configuration(command: str, rest: Mapping[str, Any]) -> dict[str, Any]:
     for key in rest:
         if key not in config:
             raise unknown("key", key, [*OPTIONS[command], *config], command)
-    return {**configuration.resolve(rest), **{key: value for key, value in rest.items() if key != "runtime"}} | {
-        "runtime": {**configuration.RUNTIME, **rest.get("runtime", {})}
-    }
+    config = configuration.resolve(rest)
+    return {**config, **rest, "runtime": {**config["runtime"], **rest.get("runtime", {})}}
 
 
 def _predict(options: Mapping[str, Any], rest: Mapping[str, Any]) -> None:
@@ -104,7 +103,6 @@ def _predict(options: Mapping[str, Any], rest: Mapping[str, Any]) -> None:
     if (folder / description.FILE).is_file() and not str(rest["weights"]).isdigit():
         net = description.read(folder)
         engine = engines.open_engine(options["engine"] or "mxnet", folder, net, options["provider"])
-        batch_size = rest.get("batch_size", inference.Request.batch_size)
     else:
         if options["engine"] or options["provider"]:
             raise UserError("predict: engine and provider are for an exported net; weights=FOLDER_OF_EXPORT")
@@ -113,7 +111,7 @@ def _predict(options: Mapping[str, Any], rest: Mapping[str, Any]) -> None:
 
         found = trained.load(config, source, options["vocabulary"])
         net, engine = found.description, found.engine()
-        batch_size = rest.get("batch_size", inference.Request.batch_size)
+    batch_size = rest.get("batch_size", inference.Request.batch_size)
     output = Path(options["output"]) if options["output"] else None
     with _features_of(source, net, options["skip_bad"], rest) as features:
         request = inference.Request(features, output, options["top_k"], batch_size, options["skip_bad"])

@@ -7,6 +7,7 @@ import numpy as np
 
 from datasets import sources
 from datasets.errors import DataError
+from datasets.layout import MODALITIES, YOUTUBE8M_RANGE
 from datasets.record import Entry, Record
 from datasets.sources import Kind
 
@@ -51,9 +52,7 @@ def ranges_of(path: Path) -> dict[str, tuple[float, float]]:
         from datasets import hdf5
 
         return dict(hdf5.read(path).ranges)
-    from datasets.layout import YOUTUBE8M_RANGE
-
-    return dict.fromkeys(("rgb", "audio", "flow"), YOUTUBE8M_RANGE)
+    return dict.fromkeys(MODALITIES, YOUTUBE8M_RANGE)
 
 
 def size_of(path: Path) -> int:

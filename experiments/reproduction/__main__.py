@@ -23,6 +23,7 @@ from experiments.reproduction.pace import Pace
 from experiments.reproduction.plan import NO_DATA, RUNNING, STOPPED, WAITING, Task, Variant, chosen, plan
 from experiments.reproduction.progress import Progress, overview
 from experiments.reproduction.runner import Runner
+from experiments.results import words
 from experiments.summary import TITLES
 
 REFRESH_SECONDS = 2.0
@@ -181,7 +182,7 @@ def _score(task: Task, runs: RunsOfCells) -> str:
         return "its run is not one of this cell; was code or data changed meanwhile?"
     metric = task.cell.numbers["select_by"]
     known = task.cell.published if "epochs" not in task.cell.updates else []
-    published = [f"published {100 * own.value:.4g} %" for own in known if own.metric == metric]
+    published = [f"published {words.published(own)} %" for own in known if own.metric == metric]
     value = done[0].final(metric)
     return ", ".join([f"{TITLES[metric]} {100 * (value or 0):.1f} %", *published, f"run {done[0].run_id}"])
 

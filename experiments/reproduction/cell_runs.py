@@ -84,6 +84,7 @@ class RunsOfCells:
         self.runs_dir = runs_dir
         self._data_root = data_root
         self._fingerprints: dict[tuple[str, str], str] = {}
+        self._missing: dict[tuple[str, str, str], str | None] = {}  # by dataset and splits, why they cannot be used
         self._known: dict[Path, tuple[int, CellRun | None]] = {}  # by folder: when its state was written, what it is
         self._objections: dict[Path, str] = {}  # by folder, why code or data are not those of today
         self._runs: dict[str, list[CellRun]] = {}  # by the numbers that they have
@@ -107,12 +108,18 @@ class RunsOfCells:
 
     def missing_data(self, cell: Cell) -> str | None:
         """Why the data of ``cell`` cannot be used, and what to do; None if they can."""
-        try:
-            for split in (cell.numbers["train_split"], cell.numbers["valid_split"]):
-                self._fingerprint(cell.numbers, split)
-        except (UserError, DataError) as error:
-            return str(error)
-        return None
+        splits = (cell.numbers["train_split"], cell.numbers["valid_split"])
+        key = (cell.numbers["dataset"], *splits)
+        if (
+            key not in self._missing
+        ):  # asked for every cell every few seconds, and a dataset may have thousands of files
+            self._missing[key] = None
+            try:
+                for split in splits:
+                    self._fingerprint(cell.numbers, split)
+            except (UserError, DataError) as error:
+                self._missing[key] = str(error)
+        return self._missing[key]
 
     def _read(self, own: Journal) -> CellRun | None:
         """``own`` as a run of a cell; None if it is no whole training from the start, or damaged."""
