@@ -51,18 +51,28 @@ def is_made(path: Path, task: Task) -> bool:
 @contextmanager
 def workspace(out: Path, split: str) -> Iterator[Path]:
     """A folder for unfinished files, those of a killed run too; removed in the end."""
-    folder = out / f".{split}.partial"
+    with taken(out / f".{split}.partial", f"{out}: another conversion of split {split} is at work here") as folder:
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder)
+
+
+@contextmanager
+def taken(folder: Path, refusal: str) -> Iterator[Path]:
+    """``folder``, made where it is not there, for this process alone.
+
+    Raises:
+        DataError: with ``refusal``, if another process has it.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     lock = os.open(folder, os.O_RDONLY)
     try:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise DataError(f"{out}: another conversion of split {split} is at work here; let it end") from error
-        try:
-            yield folder
-        finally:
-            shutil.rmtree(folder)
+            raise DataError(f"{refusal}; let it end") from error
+        yield folder
     finally:
         os.close(lock)
 

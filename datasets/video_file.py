@@ -19,6 +19,7 @@ import numpy as np
 from datasets.errors import DataError
 from datasets.video_decoder import ERROR, FFMPEG_LINE, NOTE, because
 
+SUFFIXES = (".mp4", ".avi", ".mkv", ".mov", ".webm", ".mpg", ".mpeg", ".m4v", ".flv", ".wmv", ".3gp", ".ts", ".ogv")
 BLOCK_BYTES = 64 << 20  # pictures held at a time
 BLOCK_FRAMES = 16
 STANDSTILL_SECONDS = 300.0  # without anything from the decoder: it is taken for hanging

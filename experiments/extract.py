@@ -1,9 +1,7 @@
 """From video files to a dataset: features of pictures and sound in the data files of datasets.hdf5."""
 
-import argparse
 import json
 import shutil
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,12 +9,10 @@ from typing import Any
 import mxnet as mx
 import numpy as np
 
-from datasets import command, hdf5, output_folder
+from datasets import hdf5, output_folder, video_file
 from datasets.errors import DataError, one_line
 from experiments import extract_work
 from experiments.extraction import PLACES, Extraction, Extractor, record_of
-from experiments.use import VIDEOS
-from gluon_models.errors import ModelError
 
 __all__ = ["Extraction", "Summary", "extract", "record_of", "videos_in"]
 
@@ -55,10 +51,11 @@ def videos_in(given: Path) -> list[Path]:
     """
     if given.is_file():
         return [given]
-    found = sorted(path for path in given.rglob("*") if path.suffix.lower() in VIDEOS and path.is_file())
+    found = sorted(path for path in given.rglob("*") if path.suffix.lower() in video_file.SUFFIXES and path.is_file())
     if not found:
-        reason = f"no video in it; their names end in {', '.join(VIDEOS)}" if given.is_dir() else "no such file"
-        raise DataError(f"{given}: {reason}")
+        if not given.is_dir():
+            raise DataError(f"{given}: no such file")
+        raise DataError(f"{given}: no video in it; their names end in {', '.join(video_file.SUFFIXES)}")
     return found
 
 
@@ -203,51 +200,3 @@ def _write_record(path: Path, description: dict[str, Any]) -> None:
     aside = path.with_name(f".{path.name}.tmp")
     aside.write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
     aside.replace(path)
-
-
-def main(arguments: list[str]) -> int:
-    """Run the command; its exit code."""
-    parser = argparse.ArgumentParser(prog="python -m experiments.extract", description=__doc__)
-    add = parser.add_argument
-    add("video", type=Path, help="a file or a folder")
-    add("--out", type=Path, required=True, help="folder of the dataset")
-    add("--split", default="train")
-    add("--backbone", default="inceptionv3", help="a network of GluonCV's zoo; default: inceptionv3")
-    add("--weights", type=Path, help="a file of its parameters; default: GluonCV's")
-    add("--model-dir", type=Path, help="where GluonCV's files are")
-    add("--random-weights", action="store_true", help="to try it; such features say little")
-    add("--frames-per-second", type=float, default=1.0)
-    add("--size", type=command.positive, help="height and width of pictures; default: the network's")
-    add("--no-audio", action="store_true")
-    add("--pca", type=Path, help="an .npz file with mean, vectors, eigenvalues")
-    add("--quantize", action="store_true", help="store rgb as bytes, as YouTube-8M does")
-    add("--labels", type=Path, help="a CSV with the columns id and labels")
-    add("--num-classes", type=command.positive)
-    add("--single-label", action="store_true")
-    add("--skip-bad", action="store_true")
-    given = parser.parse_args(arguments)
-    settings = Extraction(
-        backbone=given.backbone,
-        weights=given.weights,
-        model_dir=given.model_dir,
-        pretrained=not given.random_weights,
-        frames_per_second=given.frames_per_second,
-        size=given.size,
-        audio=not given.no_audio,
-        pca=given.pca,
-        quantize=given.quantize,
-    )
-    choices = given.labels, given.num_classes, given.single_label, given.skip_bad
-
-    def report() -> int:
-        try:
-            command.say(f"{given.out}: {extract(videos_in(given.video), given.out, given.split, settings, *choices)}")
-        except ModelError as error:
-            raise DataError(str(error)) from error
-        return 0
-
-    return command.run(report, "the same command goes on where it stopped")
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

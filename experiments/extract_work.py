@@ -1,18 +1,16 @@
 """The videos of an extraction, one after the other: what is done is kept, so that it need not be done again."""
 
-import fcntl
 import hashlib
 import json
-import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from tqdm import tqdm
 
-from datasets import own_data
+from datasets import output_folder, own_data
 from datasets.errors import DataError
 from datasets.layout import MAX_ID_BYTES
 from datasets.record import MAX_CLASSES, BadRecord
@@ -157,19 +155,10 @@ def _made(kept: Path) -> tuple[int, list[str]] | None:
         return None
 
 
-@contextmanager
-def work_folder(out: Path, split: str) -> Iterator[Path]:
+def work_folder(out: Path, split: str) -> AbstractContextManager[Path]:
     """A folder for what is done so far; it stays where the work is stopped."""
-    folder = out / f".{split}.extract"
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield folder
-    except BlockingIOError as error:
-        raise DataError(f"{out}: another extraction of split {split} is at work here; let it end") from error
-    finally:
-        os.close(lock)
+    refusal = f"{out}: another extraction of split {split} is at work here"
+    return output_folder.taken(out / f".{split}.extract", refusal)
 
 
 def digest(content: Any) -> str:

@@ -8,12 +8,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from datasets import video_file
 from experiments import ROOT, configuration, inference
 from experiments.errors import UserError
 from experiments.inference import description, engines
 from experiments.registry.checks import check_type, unknown
-
-VIDEOS = (".mp4", ".avi", ".mkv", ".mov", ".webm", ".mpg", ".mpeg", ".m4v", ".flv", ".wmv", ".3gp", ".ts", ".ogv")
 
 # What each command takes besides the keys of a configuration.
 OPTIONS: dict[str, dict[str, tuple[Any, Any]]] = {
@@ -122,7 +121,7 @@ def _predict(options: Mapping[str, Any], rest: Mapping[str, Any]) -> None:
 def _features_of(source: Path, net: description.Description, skip_bad: bool, rest: Mapping[str, Any]) -> Iterator[Path]:
     """``source`` itself; of raw videos, a folder with the features that ``net`` was trained on."""
     inside = list(source.iterdir()) if source.is_dir() else [source]
-    if not any(path.suffix.lower() in VIDEOS for path in inside):
+    if not any(path.suffix.lower() in video_file.SUFFIXES for path in inside):
         yield source
         return
     if net.extraction is None:

@@ -1,6 +1,8 @@
 import csv
 import json
 import pickle
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,13 +13,13 @@ import pytest
 from datasets import hdf5, hdf5_check
 from datasets.errors import DataError
 from datasets.layout import YOUTUBE8M_RANGE
-from experiments import extract as extract_command
 from experiments import extraction
 from experiments.extract import Extraction, extract, record_of, videos_in
 
 pytestmark = pytest.mark.long
 
-SHARED = Path(__file__).parents[3] / "shared" / "data"
+ROOT = Path(__file__).parents[2]
+SHARED = ROOT.parent / "shared" / "data"
 SETTINGS = Extraction(backbone="mobilenet0.25", pretrained=False, size=32)
 SILENT = replace(SETTINGS, audio=False)  # half the processes
 
@@ -218,15 +220,19 @@ def test_videos_of_a_folder(clips, tmp_path):
         videos_in(tmp_path)
 
 
-def test_the_command_says_a_mistake_in_one_line(clips, tmp_path, monkeypatch, capsys):
+def test_the_command_says_a_mistake_in_one_line(clips, tmp_path, monkeypatch):
     monkeypatch.setenv("MXNET_GLUON_REPO", "http://127.0.0.1:9/")  # where nobody answers
-    common = [str(clips[0]), "--out", str(tmp_path / "out")]
-    assert extract_command.main([*common, "--model-dir", str(tmp_path / "models")]) == 1
-    told = capsys.readouterr().err
-    assert "put GluonCV's inceptionv3-" in told
-    assert len(told.splitlines()) == 1
-    assert extract_command.main([*common, "--random-weights", "--backbone", "inception3"]) == 1
-    assert "did you mean 'inceptionv3'?" in capsys.readouterr().err
+    common = [f"video={clips[0]}", f"to={tmp_path}/out"]
+
+    def told(*more):
+        words = [sys.executable, "experiments/run.py", "extract", "with", *common, *more]
+        done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
+        assert done.returncode == 1
+        assert len(done.stderr.splitlines()) == 1, done.stderr
+        return done.stderr
+
+    assert "put GluonCV's inceptionv3-" in told(f"runtime.model_dir={tmp_path}/models")
+    assert "did you mean 'inceptionv3'?" in told("pretrained=False", "backbone=inception3")
     assert not (tmp_path / "out").exists()
 
 
