@@ -17,6 +17,7 @@ from experiments.class_names import class_names
 from experiments.configuration import GIVEN_BY_DATA, numbers_of, run_folder
 from experiments.errors import UserError
 from experiments.inference import videos
+from experiments.inference.attention import Explainer
 from experiments.inference.batches import Batch
 from experiments.inference.description import Description, Modality
 from experiments.inference.engines import Engine
@@ -42,12 +43,28 @@ class Trained:
     def engine(self) -> Engine:
         """As an engine of prediction."""
         self.net.hybridize(static_alloc=True)
+        return lambda batch: self.net(*_arrays(batch)).asnumpy()
 
-        def compute(batch: Batch) -> np.ndarray:
-            features = [mx.nd.array(own, dtype=own.dtype) for own in batch.features]
-            return self.net(features, mx.nd.array(batch.lengths, dtype="int32")).asnumpy()
+    def explainer(self) -> Explainer:
+        """What gives the attention weights by which the engine predicts.
+
+        Raises:
+            UserError: if the model has none.
+        """
+        inside = self.net.net if isinstance(self.net, Dequantized) else self.net
+        if not hasattr(inside, "attention_weights"):
+            raise UserError(f"explain: the model {self.description.model['name']} has no attention; leave explain out")
+
+        def compute(batch: Batch) -> list[np.ndarray]:
+            features, lengths = _arrays(batch)
+            floats = self.net.floats(mx.nd, features) if isinstance(self.net, Dequantized) else features
+            return [own.asnumpy() for own in inside.attention_weights(floats, lengths)]  # (B, N_m, T) each
 
         return compute
+
+
+def _arrays(batch: Batch) -> tuple[list[mx.nd.NDArray], mx.nd.NDArray]:
+    return [mx.nd.array(own, dtype=own.dtype) for own in batch.features], mx.nd.array(batch.lengths, dtype="int32")
 
 
 def load(config: Mapping[str, Any], source: Path | None, vocabulary: str | None = None) -> Trained:

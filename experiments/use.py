@@ -12,6 +12,7 @@ from datasets import video_file
 from experiments import ROOT, configuration, inference
 from experiments.errors import UserError
 from experiments.inference import description, engines
+from experiments.inference.attention import Explained
 from experiments.registry.checks import check_type, unknown
 
 # What each command takes besides the keys of a configuration.
@@ -24,6 +25,7 @@ OPTIONS: dict[str, dict[str, tuple[Any, Any]]] = {
         "vocabulary": (str | None, None),
         "engine": (str | None, None),
         "provider": (str | None, None),
+        "explain": (bool, False),
     },
     "export": {
         "to": (str | None, None),
@@ -76,8 +78,11 @@ def run(command: str, updates: Mapping[str, Any]) -> None:
 def _options(command: str, updates: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """The command's own options, with their defaults, and what is the configuration's."""
     known = OPTIONS[command]
-    for key, value in updates.items():
+    words = {"true": True, "false": False}
+    for key, value in (updates := dict(updates)).items():
         if key in known:
+            if known[key][0] is bool and isinstance(value, str):
+                updates[key] = value = words.get(value.lower(), value)
             check_type(key, value, known[key][0], command)
     own = {key: updates.get(key, default) for key, (_, default) in known.items()}
     rest = {key: value for key, value in updates.items() if key not in known}
@@ -86,7 +91,9 @@ def _options(command: str, updates: Mapping[str, Any]) -> tuple[dict[str, Any], 
 
 def _configuration(command: str, rest: Mapping[str, Any]) -> dict[str, Any]:
     """The whole configuration; an unknown key is told the nearest of the command's and the configuration's."""
-    config = configuration.resolve({key: value for key, value in rest.items() if key in ("weights", "experiment")})
+    config = configuration.resolve(
+        {key: value for key, value in rest.items() if key in ("weights", "experiment", "runtime")}
+    )
     for key in rest:
         if key not in config:
             raise unknown("key", key, [*OPTIONS[command], *config], command)
@@ -98,8 +105,14 @@ def _predict(options: Mapping[str, Any], rest: Mapping[str, Any]) -> None:
     if options["input"] is None:
         raise UserError("predict: input missing; add input=FILE_OR_FOLDER")
     source = Path(options["input"])
+    output = Path(options["output"]) if options["output"] else None
+    if options["explain"] and output and output.suffix == ".csv":
+        raise UserError(f"predict: output={output}: a CSV has no room for what explain adds; take output=FILE.jsonl")
     folder = Path(str(rest["weights"]))
+    explainer = None
     if (folder / description.FILE).is_file() and not str(rest["weights"]).isdigit():
+        if options["explain"]:
+            raise UserError(f"predict: explain needs a run's weights; the net exported to {folder} gives logits alone")
         net = description.read(folder)
         engine = engines.open_engine(options["engine"] or "mxnet", folder, net, options["provider"])
     else:
@@ -110,34 +123,40 @@ def _predict(options: Mapping[str, Any], rest: Mapping[str, Any]) -> None:
 
         found = trained.load(config, source, options["vocabulary"])
         net, engine = found.description, found.engine()
+        explainer = found.explainer() if options["explain"] else None
     batch_size = rest.get("batch_size", inference.Request.batch_size)
-    output = Path(options["output"]) if options["output"] else None
-    with _features_of(source, net, options["skip_bad"], rest) as features:
+    explained: list[Explained] = []
+    with _features_of(source, net, options["skip_bad"], rest) as (features, originals):
         request = inference.Request(features, output, options["top_k"], batch_size, options["skip_bad"])
-        inference.run(request, net, engine)
+        inference.run(request, net, engine, explainer, explained.append if output and originals else None)
+    if output and explained:
+        from experiments import attention_pictures
+
+        attention_pictures.write(explained, originals, net, output)
 
 
 @contextmanager
-def _features_of(source: Path, net: description.Description, skip_bad: bool, rest: Mapping[str, Any]) -> Iterator[Path]:
-    """``source`` itself; of raw videos, a folder with the features that ``net`` was trained on."""
+def _features_of(
+    source: Path, net: description.Description, skip_bad: bool, rest: Mapping[str, Any]
+) -> Iterator[tuple[Path, dict[str, Path]]]:
+    """``source`` itself; of raw videos, a folder with the features that ``net`` was trained on, and each id's video."""
     inside = list(source.iterdir()) if source.is_dir() else [source]
     if not any(path.suffix.lower() in video_file.SUFFIXES for path in inside):
-        yield source
+        yield source, {}
         return
     if net.extraction is None:
         raise UserError(f"{source}: raw video, and nothing says how the features that the net knows were made of such")
-    from experiments import extract
+    from experiments import extract, extract_work
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "settings.json"
         path.write_text(json.dumps(net.extraction))
         settings = extract.Extraction.read(path, _model_dir(rest))
-        summary = extract.extract(
-            extract.videos_in(source), Path(folder) / "videos", "all", settings, skip_bad=skip_bad
-        )
+        videos = extract.videos_in(source)
+        summary = extract.extract(videos, Path(folder) / "videos", "all", settings, skip_bad=skip_bad)
         for line in [*summary.notes, *(f"left out: {line}" for line in summary.bad)]:
             print(line, file=sys.stderr)
-        yield Path(folder) / "videos"
+        yield Path(folder) / "videos", {own.id: Path(own.path) for own in extract_work.listed(videos, None)}
 
 
 def _extract(options: Mapping[str, Any], rest: Mapping[str, Any]) -> None:

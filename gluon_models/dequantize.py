@@ -1,6 +1,6 @@
 """Features kept as bytes, turned into floats on the device instead of in the loader."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mxnet.gluon import HybridBlock
@@ -32,11 +32,14 @@ class Dequantized(VideoModel):
 
     def hybrid_forward(self, F: Any, features: list[Any], lengths: Any = None) -> Any:
         """See the class."""
-        floats = [
+        return self.net(self.floats(F, features), lengths)
+
+    def floats(self, F: Any, features: Sequence[Any]) -> list[Any]:
+        """Returns what the net inside is given: (B, T, F_m) float32 for each modality."""
+        return [
             frames if limits is None else dequantize(F, frames, *limits)
             for frames, limits in zip(features, self.limits, strict=True)
         ]
-        return self.net(floats, lengths)
 
 
 def dequantize(F: Any, features: Any, minimum: float, maximum: float) -> Any:

@@ -1,7 +1,7 @@
 """From videos to their labels, without the training code: neither Sacred nor, but for data files, h5py."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +10,8 @@ from shutil import get_terminal_size
 from datasets.errors import DataError
 from datasets.record import BadRecord
 from experiments.errors import UserError
-from experiments.inference import batches, predictions, videos
+from experiments.inference import attention, batches, predictions, videos
+from experiments.inference.attention import Explained, Explainer
 from experiments.inference.batches import Batch
 from experiments.inference.description import Description
 from experiments.inference.engines import Engine, probabilities
@@ -43,8 +44,21 @@ class Request:
     skip_bad: bool = False
 
 
-def run(request: Request, net: Description, engine: Engine) -> int:
+def run(
+    request: Request,
+    net: Description,
+    engine: Engine,
+    explainer: Explainer | None = None,
+    told: Callable[[Explained], None] | None = None,
+) -> int:
     """Predict every video; how many were left out.
+
+    Args:
+        request: of what, and where to.
+        net: what computes, from outside.
+        engine: what computes.
+        explainer: gives the attention weights too, which then go where the predictions go; JSON lines have room.
+        told: with ``explainer``, called with each video and what was found of it.
 
     Raises:
         UserError, DataError: if nothing can be read, or a video cannot be used and is not to be left out.
@@ -61,12 +75,18 @@ def run(request: Request, net: Description, engine: Engine) -> int:
         for batch in _batches(paths, net, request, bad, bar):
             values = probabilities(engine(batch), net.single_label)  # (B, C)
             classes, best = predictions.best(values, request.top_k)
+            looked = attention.of_batch(batch, explainer(batch), net) if explainer else None
             if file:
-                file.add(batch.ids, classes, best)
+                file.add(batch.ids, classes, best, looked)
             if not file or count < SHOWN_VIDEOS:
                 left = slice(None if not file else SHOWN_VIDEOS - count)
-                shown = predictions.table(batch.ids[left], classes[left], best[left], net, width)
+                shown = predictions.table(
+                    batch.ids[left], classes[left], best[left], net, width, looked[left] if looked else None
+                )
                 bar.write(shown, file=sys.stdout)
+            if told and looked:
+                for video in map(Explained, batch.ids, classes, best, looked):
+                    told(video)
             count += len(batch.ids)
             bar.set_postfix_str(f"{count} videos", refresh=False)
         if not count:
@@ -79,23 +99,23 @@ def run(request: Request, net: Description, engine: Engine) -> int:
 
 
 def _batches(paths: list[Path], net: Description, request: Request, bad: list[BadRecord], bar: tqdm) -> Iterator[Batch]:
-    ids: list[str] = []
-    waiting = []
+    waiting: list[batches.Video] = []
     for path in paths:
         ranges = videos.ranges_of(path)
         for entry in videos.read(path):
             try:
                 if isinstance(entry.content, str):
                     raise DataError(entry.content)
-                waiting.append(batches.check(entry.content, net, ranges))
-                ids.append(entry.content.id)
+                features = batches.check(entry.content, net, ranges)
+                counts = [len(entry.content.features.get(own.name, ())) for own in net.modalities]
+                waiting.append(batches.Video(entry.content.id, features, counts, path))
             except DataError as error:
                 bad.append(BadRecord(str(path), entry.number, entry.where, str(error)))
                 if not request.skip_bad:
                     raise DataError(f"{bad[0]}; skip_bad=True leaves such videos out") from error
             bar.update(entry.size)
-            if len(ids) == request.batch_size:
-                yield batches.together(ids, waiting)
-                ids, waiting = [], []
-    if ids:
-        yield batches.together(ids, waiting)
+            if len(waiting) == request.batch_size:
+                yield batches.together(waiting)
+                waiting = []
+    if waiting:
+        yield batches.together(waiting)

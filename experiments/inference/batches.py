@@ -1,6 +1,9 @@
 """Records as the arrays that a net takes."""
 
+import functools
 from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -18,11 +21,31 @@ class Batch:
         ids: their names.
         features: one array a modality, (videos, frames, width), uint8 or float32; padding is 0.
         lengths: (videos, modalities) int32 numbers of real frames.
+        counts: (videos, modalities) int32 numbers of the frames that the videos have, of which the net may see some.
+        files: what each video was read from.
     """
 
     ids: list[str]
     features: list[np.ndarray]
     lengths: np.ndarray
+    counts: np.ndarray
+    files: list[Path]
+
+
+class Video(NamedTuple):
+    """One video on its way into a batch.
+
+    Attributes:
+        id: its name.
+        features: what the net sees of it, as `check` gives it.
+        counts: how many frames it has, a modality each.
+        file: what it was read from.
+    """
+
+    id: str
+    features: list[np.ndarray]
+    counts: list[int]
+    file: Path
 
 
 def check(record: Record, net: Description, ranges: dict[str, tuple[float, float]]) -> list[np.ndarray]:
@@ -43,17 +66,29 @@ def check(record: Record, net: Description, ranges: dict[str, tuple[float, float
     return [_sampled(frames, net.seg_num) for frames in found]
 
 
-def together(ids: list[str], videos: list[list[np.ndarray]]) -> Batch:
-    """Videos that `check` has passed as one batch, padded to the longest."""
+def together(videos: list[Video]) -> Batch:
+    """Videos as one batch, padded to the longest."""
     features, lengths = [], []
-    for frames in zip(*videos, strict=True):
+    for frames in zip(*(video.features for video in videos), strict=True):
         count = np.array([len(own) for own in frames], np.int32)  # (B,)
         padded = np.zeros((len(frames), max(1, int(count.max())), frames[0].shape[1]), frames[0].dtype)  # (B, T, F)
         for row, own in zip(padded, frames, strict=True):
             row[: len(own)] = own
         features.append(padded)
         lengths.append(count)
-    return Batch(ids, features, np.stack(lengths, axis=1))
+    ids, _, counts, files = zip(*videos, strict=True)
+    return Batch(list(ids), features, np.stack(lengths, axis=1), np.array(counts, np.int32), list(files))
+
+
+@functools.lru_cache(maxsize=4096)  # found for every video, it would take a third of the time beside the engine
+def frames_seen(count: int, seg_num: int | None) -> np.ndarray:
+    """Numbers of the frames that a net sees of ``count``: all, or the middle one of each segment; (frames,)."""
+    if seg_num is None or not count:
+        found = np.arange(count)  # (count,)
+    else:
+        found = sampling.segment_frames(np.array([count]), np.full((1, seg_num), 0.5))[0]  # (seg_num,)
+    found.flags.writeable = False  # it is given to many
+    return found
 
 
 def _fitting(frames: np.ndarray | None, wanted: Modality, limits: tuple[float, float] | None) -> np.ndarray:
@@ -80,8 +115,5 @@ def _fitting(frames: np.ndarray | None, wanted: Modality, limits: tuple[float, f
 
 
 def _sampled(frames: np.ndarray, seg_num: int | None) -> np.ndarray:
-    """What the net sees of a modality: all frames, or the middle one of each segment."""
-    if seg_num is None or not len(frames):
-        return frames
-    middle = np.full((1, seg_num), 0.5)
-    return frames[sampling.segment_frames(np.array([len(frames)]), middle)[0]]  # (seg_num, width)
+    """What the net sees of a modality."""
+    return frames if seg_num is None else frames[frames_seen(len(frames), seg_num)]  # (seg_num, width)

@@ -1,5 +1,6 @@
 """What computes: an exported net in MXNet or in onnxruntime, each imported only when it is asked for."""
 
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -51,7 +52,9 @@ def _mxnet(folder: Path, net: Description) -> Engine:
     for path in (folder / SYMBOL, parameters):
         if not path.is_file():
             raise UserError(f"{path}: missing; export the net again")
-    block = mx.gluon.SymbolBlock.imports(str(folder / SYMBOL), [*_inputs(net), "lengths"], str(parameters))
+    with warnings.catch_warnings():  # of types that it cannot infer: bytes are cast in the net itself
+        warnings.filterwarnings("ignore", "Cannot decide type")
+        block = mx.gluon.SymbolBlock.imports(str(folder / SYMBOL), [*_inputs(net), "lengths"], str(parameters))
     block.hybridize(static_alloc=True)
 
     def compute(batch: Batch) -> np.ndarray:

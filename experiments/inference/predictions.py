@@ -1,17 +1,20 @@
 """The best classes of each video, as Kaggle's CSV, as JSON lines, and as a table for the terminal."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TextIO
+from typing import TextIO
 
 import numpy as np
 
 from experiments.errors import UserError
+from experiments.inference import attention
+from experiments.inference.attention import Attention
 from experiments.inference.description import Description
 
 SHOWN = 5  # classes of a video on the terminal
+GROUP = 64  # classes of which the highest is looked for first
 FORMATS = (".csv", ".jsonl")
 
 
@@ -26,12 +29,23 @@ def best(probabilities: np.ndarray, top_k: int) -> tuple[np.ndarray, np.ndarray]
         (videos, top_k) int64 classes and (videos, top_k) probabilities.
     """
     count = min(top_k, probabilities.shape[1])
-    lowest = np.partition(probabilities, -count, axis=1)[:, -count, None]  # (B, 1), the last that is in
     classes = np.empty((len(probabilities), count), np.int64)
-    for row, (values, least) in enumerate(zip(probabilities, lowest[:, 0], strict=True)):
+    for row, (values, least) in enumerate(zip(probabilities, _least(probabilities, count), strict=True)):
         found = np.flatnonzero(values >= least)
         classes[row] = found[np.argsort(-values[found], kind="stable")][:count]
     return classes, np.take_along_axis(probabilities, classes, axis=1)
+
+
+def _least(probabilities: np.ndarray, count: int) -> np.ndarray:
+    """What the ``count`` highest of each row reach; some others may: (videos,).
+
+    The highest of groups of classes are few, and ``count`` of them are as high as the least of them.
+    """
+    groups = probabilities.shape[1] // GROUP
+    if groups < count:
+        return np.partition(probabilities, -count, axis=1)[:, -count]
+    highest = probabilities[:, : groups * GROUP].reshape(-1, groups, GROUP).max(axis=2)  # (B, groups)
+    return np.partition(highest, -count, axis=1)[:, -count]
 
 
 class Output:
@@ -61,12 +75,18 @@ class Output:
             self._file.write("VideoId,LabelConfidencePairs\n")
         return self
 
-    def add(self, ids: Iterable[str], classes: np.ndarray, probabilities: np.ndarray, explained: Any = None) -> None:
-        """Write a line a video; ``explained`` holds a value a video for JSON lines, or is None."""
-        line = _csv_line if self._path.suffix == ".csv" else self._json_line
+    def add(
+        self,
+        ids: Iterable[str],
+        classes: np.ndarray,
+        probabilities: np.ndarray,
+        looked: Sequence[dict[str, Attention]] | None = None,
+    ) -> None:
+        """Write a line a video, in JSON with its attention where ``looked`` has it."""
         for row, name in enumerate(ids):
-            extra = explained[row] if explained else None
-            self._file.write(line(name, classes[row].tolist(), probabilities[row].tolist(), extra))
+            values = name, classes[row].tolist(), probabilities[row].tolist()
+            own = looked[row] if looked else None
+            self._file.write(_csv_line(*values) if self._path.suffix == ".csv" else self._json_line(*values, own))
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -77,28 +97,46 @@ class Output:
         else:
             self._aside.unlink(missing_ok=True)
 
-    def _json_line(self, name: str, classes: list[int], probabilities: list[float], explained: Any) -> str:
+    def _json_line(
+        self, name: str, classes: list[int], probabilities: list[float], looked: dict[str, Attention] | None
+    ) -> str:
         pairs = [
             {"class": number, "name": self._net.name_of(number), "probability": round(value, 7)}
             for number, value in zip(classes, probabilities, strict=True)
         ]
-        attention = {"attention": explained} if explained else {}
-        return json.dumps({"video": name, "predictions": pairs, **attention}, ensure_ascii=False) + "\n"
+        more = {"attention": {modality: own.as_json() for modality, own in looked.items()}} if looked else {}
+        return json.dumps({"video": name, "predictions": pairs, **more}, ensure_ascii=False) + "\n"
 
 
-def table(ids: Iterable[str], classes: np.ndarray, probabilities: np.ndarray, net: Description, width: int) -> str:
-    """A few best classes of each video, a line each."""
+def table(
+    ids: Iterable[str],
+    classes: np.ndarray,
+    probabilities: np.ndarray,
+    net: Description,
+    width: int,
+    looked: Sequence[dict[str, Attention]] | None = None,
+) -> str:
+    """A few best classes of each video, a line each; below it, where ``looked`` has it, where the net looked."""
     lines = []
+    ids = list(ids)
+    widest = min(max(map(len, ids), default=0), width // 3)
     for row, name in enumerate(ids):
         pairs = [
             f"{100 * value:5.1f} % {net.name_of(int(number))}"
             for number, value in zip(classes[row][:SHOWN], probabilities[row][:SHOWN], strict=True)
         ]
-        lines.append(f"{name:<12} {'  '.join(pairs)}"[:width])
+        line = f"{name[:widest]:<{widest}} {pairs[0]}"
+        for pair in pairs[1:]:
+            if len(line) + 2 + len(pair) > width:
+                break  # a class is shown whole or not at all
+            line += f"  {pair}"
+        lines.append(line[:width])
+        if looked:
+            lines.append(f"  {attention.line(looked[row], width - 2)}")
     return "\n".join(lines)
 
 
-def _csv_line(name: str, classes: list[int], probabilities: list[float], explained: Any) -> str:  # noqa: ARG001
+def _csv_line(name: str, classes: list[int], probabilities: list[float]) -> str:
     pairs = " ".join(f"{number} {value:.6f}" for number, value in zip(classes, probabilities, strict=True))
     quoted = '"' + name.replace('"', '""') + '"' if any(mark in name for mark in ',"\n\r') else name
     return f"{quoted},{pairs}\n"

@@ -1,12 +1,14 @@
 """Videos to predict, from whatever holds their features. Imports h5py only for a data file."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from datasets import sources
-from datasets.errors import DataError
+from datasets.errors import DataError, one_line
 from datasets.layout import MODALITIES, YOUTUBE8M_RANGE
 from datasets.record import Entry, Record
 from datasets.sources import Kind
@@ -49,10 +51,41 @@ def read(path: Path) -> Iterator[Entry]:
 def ranges_of(path: Path) -> dict[str, tuple[float, float]]:
     """The values that bytes stand for, by modality; of sources other than data files, YouTube-8M's rule."""
     if sources.kind_of(path) is Kind.DATA_FILE:
-        from datasets import hdf5
-
-        return dict(hdf5.read(path).ranges)
+        return dict(_data_file(path).ranges)
     return dict.fromkeys(MODALITIES, YOUTUBE8M_RANGE)
+
+
+def rates_of(path: Path, extraction: Mapping[str, Any] | None) -> dict[str, float]:
+    """Frames a second of each modality in ``path``, where that is known.
+
+    It is told by the record of an extraction beside it; YouTube-8M has one a second; what else a net takes that was
+    trained on an extraction's features was made like these.
+
+    Args:
+        path: of the file.
+        extraction: how the features that the net was trained on were made of raw videos; None if nobody knows.
+
+    Raises:
+        DataError: if the record beside it is damaged.
+    """
+    from experiments.data import EXTRACTION  # imports h5py
+
+    record = path.parent / EXTRACTION
+    if record.is_file():
+        try:
+            extraction = json.loads(record.read_text(encoding="utf-8"))
+            return _rates(extraction)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise DataError(f"{record}: not a record of an extraction ({one_line(error)}); extract again") from error
+    if (kind := sources.kind_of(path)) in (Kind.TFRECORD, Kind.PICKLE):
+        return dict.fromkeys(MODALITIES, 1.0)
+    if kind is Kind.DATA_FILE and YOUTUBE8M_RANGE in (ranges := ranges_of(path)).values():
+        return {name: 1.0 for name, limits in ranges.items() if limits == YOUTUBE8M_RANGE}
+    return _rates(extraction) if extraction else {}
+
+
+def _rates(extraction: Mapping[str, Any]) -> dict[str, float]:
+    return {"rgb": float(extraction["frames_per_second"]), "audio": 1.0}  # datasets.log_mel: sound has one a second
 
 
 def size_of(path: Path) -> int:
@@ -60,10 +93,16 @@ def size_of(path: Path) -> int:
     return path.stat().st_size
 
 
-def _of_data_file(path: Path) -> Iterator[Entry]:
-    from datasets import hdf5
+def _data_file(path: Path) -> Any:  # a datasets.hdf5.Shard
+    try:
+        from datasets import hdf5
+    except ImportError as error:
+        raise DataError(f"{path}: {error.name} is not installed here, which reads data files; install it") from error
+    return hdf5.read(path)
 
-    shard = hdf5.read(path)
+
+def _of_data_file(path: Path) -> Iterator[Entry]:
+    shard = _data_file(path)
     size = path.stat().st_size // max(1, len(shard))
     for number, name in enumerate(shard.ids):
         features = {

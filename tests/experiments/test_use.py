@@ -105,7 +105,7 @@ def test_an_exported_net_predicts_as_the_net_itself(place, tmp_path, name):
 
 
 def test_inference_imports_no_training_code():
-    others = {"mxnet", "sacred", "h5py", "pymongo", "onnxruntime"}
+    others = {"mxnet", "sacred", "h5py", "pymongo", "onnxruntime", "matplotlib", "cv2"}
     program = f"import sys; from experiments import inference; print(sorted(set(sys.modules) & {others}))"
     assert run("-c", program, program=()).stdout == "[]\n"
 

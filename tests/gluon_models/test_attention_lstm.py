@@ -73,6 +73,24 @@ def test_lengths_are_not_ignored(paddle, net):
     assert np.abs(whole - cut).max() > 1e-3
 
 
+@pytest.mark.parametrize("hybridize", [True, False])
+def test_attention_weights_are_those_of_paddles_outputs(paddle, net, hybridize):
+    """The LSTM's outputs, summed by them, give Paddle's logits; and no weight is on the padding."""
+    net.hybridize(hybridize, static_alloc=hybridize)
+    features, lengths = [mx.nd.array(paddle["rgb"]), mx.nd.array(paddle["audio"])], mx.nd.array(paddle["length"])
+    net(features, lengths)
+    weights = net.attention_weights(features, lengths)  # (B, 1, T) each
+    for row, count in enumerate(paddle["length"].astype(int)):
+        alone = [
+            encoder.attend(mx.nd, frames[row : row + 1, :count], None)[0][0]  # (n, 2 H)
+            for encoder, frames in zip(net.encoders, features, strict=True)
+        ]
+        video = [mx.nd.dot(own[row, :, :count], frames) for own, frames in zip(weights, alone, strict=True)]  # (1, 2 H)
+        logits = net.classifier(net.hidden(mx.nd.concat(*video, dim=1))).asnumpy()[0]  # (C,)
+        np.testing.assert_allclose(logits, paddle["logit"][row], rtol=1e-5, atol=1e-5 * np.abs(paddle["logit"]).max())
+        assert not any(own.asnumpy()[row, :, count:].any() for own in weights)
+
+
 def test_published_net_has_the_published_size():
     net = zoo.create("attention_lstm", **PUBLISHED)
     assert sum(np.prod(parameter.shape) for parameter in net.collect_params().values()) == 108_737_304
