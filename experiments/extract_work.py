@@ -2,8 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -155,10 +155,16 @@ def _made(kept: Path) -> tuple[int, list[str]] | None:
         return None
 
 
-def work_folder(out: Path, split: str) -> AbstractContextManager[Path]:
-    """A folder for what is done so far; it stays where the work is stopped."""
+@contextmanager
+def work_folder(out: Path, split: str) -> Iterator[Path]:
+    """A folder for what is done so far; it stays where the work is stopped, if anything is done."""
     refusal = f"{out}: another extraction of split {split} is at work here"
-    return output_folder.taken(out / f".{split}.extract", refusal)
+    with output_folder.taken(out / f".{split}.extract", refusal) as work:
+        try:
+            yield work
+        finally:
+            with suppress(OSError):  # not empty, or gone
+                work.rmdir()
 
 
 def digest(content: Any) -> str:
