@@ -22,7 +22,8 @@ from sacred.config import ConfigDict  # noqa: E402
 from sacred.utils import SacredError, apply_backspaces_and_linefeeds  # noqa: E402
 
 from datasets.errors import DataError  # noqa: E402
-from experiments import configuration, registry, subnormals, summary, surroundings, use  # noqa: E402
+from experiments import configuration, data, registry, subnormals, summary, surroundings, use  # noqa: E402
+from experiments.class_names import VOCABULARY  # noqa: E402
 from experiments.errors import UserError  # noqa: E402
 from experiments.journal import Journal  # noqa: E402
 from experiments.registry.checks import unknown  # noqa: E402
@@ -127,7 +128,10 @@ for package in ("datasets", "evaluation", "experiments", "gluon_models"):
 
 def _configuration(fixed=None, preset=None, fallback=None):  # noqa: ARG001  Sacred's signature of a config scope
     """The entry that ``experiment`` names, under what the command line says."""
-    return ConfigDict(configuration.resolve(fixed or {}))(fixed=fixed, preset=preset)
+    config = configuration.resolve(fixed or {})
+    if fixed:  # in place: Sacred lays it over the configuration once more
+        fixed.update(configuration.typed_updates(fixed, config))
+    return ConfigDict(config)(fixed=fixed, preset=preset)
 
 
 # The documentation shows decorators only; appending is what Sacred itself does below them, and is tested.
@@ -175,6 +179,8 @@ def _observed(config, run, command):
     (folder / "entry.yaml").write_text(entry.text)
     run.info["entry"] = entry.text
     if command == "train":
+        if (names := data.folder_of(config) / VOCABULARY).is_file():
+            run.open_resource(str(names)).close()  # so that predict knows them where the data have gone
         run.info["checkpoint"] = str(folder / "checkpoints" / "last")
         metrics = tasks.train(config, folder, run.log_scalar, run.info)
     else:
