@@ -12,7 +12,7 @@ import numpy as np
 
 from datasets import hdf5, output_folder, video_file
 from datasets.errors import DataError, one_line
-from experiments import extract_work
+from experiments import counted, extract_work
 from experiments.data import EXTRACTION
 from experiments.extraction import PLACES, Extraction, Extractor
 
@@ -40,7 +40,8 @@ class Summary:
     bad: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
-        made = f"{self.videos} videos, {self.frames} pictures in {self.files} data files of split {self.split}"
+        held = f"{counted(self.videos, 'video')}, {counted(self.frames, 'picture')}"
+        made = f"{held} in {counted(self.files, 'data file')} of split {self.split}"
         return "\n".join([made, *self.notes, *(f"left out: {line}" for line in self.bad)])
 
 

@@ -63,6 +63,8 @@ class VideoExperiment(Experiment):
         """As Sacred's, but for what it would end with a traceback."""
         try:
             words = self._checked(_store_in_configuration(list(sys.argv if argv is None else argv)))
+            if words[1:2] == ["help"] and words[2:3] and words[2] in use.OPTIONS:
+                return print(use.help_of(words[2]))
             if words[1:2] and words[1] in use.OPTIONS:
                 return use.run(words[1], get_config_updates(words[3:] if words[2:3] == ["with"] else words[2:])[0])
         except (UserError, DataError, ModelError) as error:
@@ -140,13 +142,19 @@ ex.configurations.append(_configuration)
 
 @ex.main
 def train(_config, _run):
-    """Train a model (the default command); the result is the experiment's metric after the last epoch."""
+    """Train a model (the default command); the result is the experiment's metric after the last epoch.
+
+    Its keys are the experiment's: print_config with experiment=NAME shows them.
+    """
     return _observed(_config, _run, "train")
 
 
 @ex.command
 def evaluate(_config, _run):
-    """Evaluate weights=RUN_ID_OR_FILE on the experiment's validation split."""
+    """Evaluate weights=RUN_ID_OR_FILE on the experiment's validation split.
+
+    Its keys are the experiment's: print_config with weights=RUN_ID shows them.
+    """
     return _observed(_config, _run, "evaluate")
 
 

@@ -146,7 +146,13 @@ def _modalities_of_run(notes: Mapping[str, Any]) -> list[Modality]:
 
 def _modalities_of_source(source: Path | None) -> list[Modality]:
     """Of the first video of ``source`` that can be used."""
-    for path in videos.files(source) if source else []:
+    inside = videos.look(source) if source else None
+    if inside and inside.raw:
+        raise UserError(
+            f"{inside.raw[0]}: raw video, and a file of parameters does not say how features were made of such;"
+            " give a run's id or an exported net"
+        )
+    for path in inside.features if inside else []:
         ranges = videos.ranges_of(path)
         for entry in videos.read(path):
             if isinstance(entry.content, Record):

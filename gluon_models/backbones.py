@@ -126,7 +126,8 @@ def _network(name: str) -> HybridBlock:
     known = names()
     if name not in known:
         close = difflib.get_close_matches(name, known, n=1)
-        hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(known)}"
+        near = difflib.get_close_matches(name, known, n=5, cutoff=0.0)
+        hint = f"did you mean {close[0]!r}?" if close else f"the nearest of {len(known)} names are {', '.join(near)}"
         raise ModelError(f"unknown backbone {name!r}; {hint}")
     try:
         return model_zoo.get_model(name)

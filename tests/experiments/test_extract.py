@@ -99,7 +99,7 @@ def test_videos_become_a_dataset_that_another_video_can_be_added_to(clips, tmp_p
 def test_a_bad_video_ends_it_or_is_left_out_and_what_is_done_is_kept(clips, bad, tmp_path):
     out = tmp_path / "out"
     with pytest.raises(
-        DataError, match=r"bad\.mp4: not a video that can be read.*; skip_bad leaves such out"
+        DataError, match=r"bad\.mp4: not a video that can be read.*; skip_bad=True leaves such out"
     ) as raised:
         extract([clips[0], bad], out, "train", SILENT)
     assert "\n" not in str(raised.value)
