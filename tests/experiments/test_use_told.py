@@ -1,10 +1,13 @@
 """What ``predict``, ``export`` and ``extract`` tell a user: which files are taken, what is wrong, what goes on."""
 
+import fcntl
 import json
 import os
 import signal
+import struct
 import subprocess
 import sys
+import termios
 import time
 from pathlib import Path
 
@@ -179,6 +182,20 @@ def test_a_damaged_file_of_an_export_is_one_line(exported, tmp_path, capsys, nam
     path.write_bytes(whole[: len(whole) // 2] if content is None else content)
     assert alone.main([str(exported), str(source), "--engine", engine]) == 1
     assert capsys.readouterr().err == f"error: {path}: not readable; export the net again\n"
+
+
+def test_a_terminal_shows_as_many_classes_as_its_line_holds(exported, tmp_path):
+    """One of 40 columns: each class takes 16."""
+    source = write_tfrecord(tmp_path / "a.tfrecord", "x")
+    ours, theirs = os.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("4H", 24, 40, 0, 0))
+    env = {key: value for key, value in os.environ.items() if key not in ("COLUMNS", "LINES")}
+    command = [sys.executable, "-m", "experiments.inference", str(exported), str(source)]
+    done = subprocess.run(command, cwd=ROOT, env=env, stdout=theirs, stderr=subprocess.PIPE, timeout=60)
+    os.close(theirs)
+    assert done.returncode == 0, done.stderr
+    assert os.read(ours, 1000).decode() == "x 100.0 % class 0  100.0 % class 1\r\n"
+    os.close(ours)
 
 
 def test_weights_are_a_checkpoint_s_folder_too_but_no_part_of_an_export(exported, tmp_path):
