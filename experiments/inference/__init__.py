@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from shutil import get_terminal_size
 
-from datasets.errors import DataError
-from datasets.record import BadRecord
+from datasets.errors import DataError, one_line
+from datasets.record import BadRecord, Entry
 from experiments import counted
 from experiments.errors import UserError
 from experiments.inference import attention, batches, predictions, videos
@@ -84,7 +84,7 @@ def run(
         UserError, DataError: if nothing can be read, or a video cannot be used and is not to be left out.
     """
     request.check()
-    found = videos.look(request.source)
+    found = videos.look(request.source, request.skip_bad)
     if found.raw:
         raise DataError(f"{found.raw[0]}: a raw video, whose features are to be made first")
     if found.passed_over:
@@ -152,12 +152,24 @@ def _ahead(batches: Iterator[Batch]) -> Iterator[Batch]:
             yield batch
 
 
+def _entries(path: Path, skip_bad: bool) -> Iterator[tuple[Entry, dict[str, tuple[float, float]]]]:
+    """What stands in a file, and what its bytes stand for; with ``skip_bad``, a file's flaw is an entry."""
+    ranges: dict[str, tuple[float, float]] = {}
+    try:
+        ranges = videos.ranges_of(path)
+        for entry in videos.read(path):
+            yield entry, ranges
+    except (DataError, OSError) as error:
+        if not skip_bad:
+            raise DataError(f"{path}: {one_line(error).removeprefix(f'{path}: ')}") from error
+        yield Entry(0, "the whole file", 0, one_line(error).removeprefix(f"{path}: ")), ranges
+
+
 def _batches(paths: list[Path], net: Description, request: Request, bad: list[BadRecord], bar: tqdm) -> Iterator[Batch]:
     waiting: list[batches.Video] = []
     begun = False
     for path in paths:
-        ranges = videos.ranges_of(path)
-        for entry in videos.read(path):
+        for entry, ranges in _entries(path, request.skip_bad):
             try:
                 if isinstance(entry.content, str):
                     raise DataError(entry.content)
