@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from shutil import get_terminal_size
 
+import numpy as np
+
 from datasets.errors import DataError, one_line
 from datasets.record import BadRecord, Entry
 from experiments import counted
@@ -98,8 +100,11 @@ def run(
     width = get_terminal_size().columns if sys.stdout.isatty() else NO_END
     with output as file, tqdm(desc="predicting", total=total, unit="B", unit_scale=True, dynamic_ncols=True) as bar:
         for batch in _ahead(_batches(found.features, net, request, bad, bar)):
-            values = probabilities(engine(batch), net.single_label)  # (B, C)
-            classes, best = predictions.best(values, request.top_k)
+            logits = engine(batch)  # (B, C)
+            if not np.isfinite(logits).all():
+                batch, logits = _finite(batch, logits, request, bad)
+            classes, _ = predictions.best(logits, request.top_k)  # near 1 many probabilities are equal
+            best = np.take_along_axis(probabilities(logits, net.single_label), classes, axis=1)  # (B, top_k)
             looked = attention.of_batch(batch, explainer(batch), net) if explainer else None
             if file:
                 file.add(batch.ids, classes, best, looked)
@@ -152,6 +157,17 @@ def _ahead(batches: Iterator[Batch]) -> Iterator[Batch]:
             yield batch
 
 
+def _finite(batch: Batch, logits: np.ndarray, request: Request, bad: list[BadRecord]) -> tuple[Batch, np.ndarray]:
+    """The videos whose logits are finite; the others go to ``bad``."""
+    finite = np.isfinite(logits).all(axis=1)  # (B,)
+    for row in np.flatnonzero(~finite):
+        reason = "the net gives values that are not finite"
+        bad.append(BadRecord(str(batch.files[row]), batch.numbers[row], batch.ids[row], reason))
+        if not request.skip_bad:
+            raise DataError(f"{bad[-1]}; {request.skip_bad_by} leaves such videos out")
+    return batches.some(batch, np.flatnonzero(finite)), logits[finite]
+
+
 def _entries(path: Path, skip_bad: bool) -> Iterator[tuple[Entry, dict[str, tuple[float, float]]]]:
     """What stands in a file, and what its bytes stand for; with ``skip_bad``, a file's flaw is an entry."""
     ranges: dict[str, tuple[float, float]] = {}
@@ -178,11 +194,11 @@ def _batches(paths: list[Path], net: Description, request: Request, bad: list[Ba
                 begun = True
                 features = batches.check(entry.content, net, ranges)
                 counts = [len(entry.content.features.get(own.name, ())) for own in net.modalities]
-                waiting.append(batches.Video(entry.content.id, features, counts, path))
+                waiting.append(batches.Video(entry.content.id, features, counts, path, entry.number))
             except DataError as error:
                 bad.append(BadRecord(str(path), entry.number, entry.where, str(error)))
                 if not request.skip_bad:
-                    raise DataError(f"{bad[0]}; {request.skip_bad_by} leaves such videos out") from error
+                    raise DataError(f"{bad[-1]}; {request.skip_bad_by} leaves such videos out") from error
             bar.update(entry.size)
             if len(waiting) == request.batch_size:
                 yield batches.together(waiting)

@@ -1,6 +1,7 @@
 """The best classes of each video, as Kaggle's CSV, as JSON lines, and as a table for the terminal."""
 
 import json
+import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -75,14 +76,15 @@ class Output:
 
     def __init__(self, path: Path, net: Description):
         self._path, self._net = path, net
-        self._aside = path.with_name(f".{path.name}.tmp")
+        self._aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
 
     def __enter__(self) -> "Output":
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._file: TextIO = self._aside.open("w")
+            # an id may have what no UTF-8 has: the bytes of a file's name
+            self._file: TextIO = self._aside.open("w", encoding="utf-8", errors="backslashreplace")
         except OSError as error:
-            raise UserError(f"output={self._path}: cannot be written: {error.strerror}") from error
+            raise self._unwritable(error) from error
         if self._path.suffix == ".csv":
             self._file.write("VideoId,LabelConfidencePairs\n")
         return self
@@ -94,20 +96,35 @@ class Output:
         probabilities: np.ndarray,
         looked: Sequence[dict[str, Attention]] | None = None,
     ) -> None:
-        """Write a line a video, in JSON with its attention where ``looked`` has it."""
+        """Write a line a video, in JSON with its attention where ``looked`` has it.
+
+        Raises:
+            UserError: if the disk is full, or gone.
+        """
         for row, name in enumerate(ids):
             values = name, classes[row].tolist(), probabilities[row].tolist()
             own = looked[row] if looked else None
-            self._file.write(_csv_line(*values) if self._path.suffix == ".csv" else self._json_line(*values, own))
+            line = _csv_line(*values) if self._path.suffix == ".csv" else self._json_line(*values, own)
+            try:
+                self._file.write(line)
+            except OSError as error:
+                raise self._unwritable(error) from error
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._file.close()
-        if kind is None:
-            self._aside.replace(self._path)
-        else:
+        try:
+            self._file.close()  # writes the rest
+            if kind is None:
+                self._aside.replace(self._path)
+        except OSError as flaw:
+            if kind is None:
+                raise self._unwritable(flaw) from flaw
+        finally:
             self._aside.unlink(missing_ok=True)
+
+    def _unwritable(self, error: OSError) -> UserError:
+        return UserError(f"output={self._path}: cannot be written: {error.strerror}")
 
     def _json_line(
         self, name: str, classes: list[int], probabilities: list[float], looked: dict[str, Attention] | None

@@ -5,7 +5,7 @@ from typing import Any
 
 from experiments.errors import UserError
 from experiments.use import export, extract, predict
-from experiments.use.options import OPTIONS, help_of, taken
+from experiments.use.options import OPTIONS, check_runtime, help_of, taken
 
 __all__ = ["OPTIONS", "help_of", "run"]
 
@@ -23,6 +23,7 @@ def run(command: str, updates: Mapping[str, Any]) -> None:
         UserError, DataError, ModelError: with the one line that the user is told.
     """
     options, rest = taken(command, updates)
+    check_runtime(command, rest)
     if command != "extract" and updates.get("weights") is None:
         raise UserError(
             f"{command}: weights missing; add weights=RUN_ID or weights=FILE (run.py help {command} lists all keys)"

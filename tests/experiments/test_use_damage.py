@@ -1,13 +1,17 @@
 """What ``predict`` makes of damaged files and strange values: one line, or the rest without them."""
 
+import json
+import resource
+
 import h5py
 import numpy as np
 import pytest
 
 from datasets import hdf5
 from datasets.errors import DataError
-from experiments import inference
-from experiments.inference import videos
+from experiments import inference, use
+from experiments.errors import UserError
+from experiments.inference import description, engines, predictions, videos
 from experiments.inference.description import Description, Modality
 
 
@@ -60,3 +64,94 @@ def test_a_list_that_names_itself(tmp_path):
     (tmp_path / "b.txt").write_text("a.txt\n")
     with pytest.raises(DataError, match=r"a\.txt: a list that names itself"):
         videos.look(tmp_path / "a.txt")
+
+
+@pytest.mark.parametrize("command", ["predict", "export", "extract"])
+@pytest.mark.parametrize(
+    ("runtime", "message"),
+    [
+        ({"model_dirr": 5}, "no key named runtime.model_dirr; did you mean runtime.model_dir"),
+        ({"model_dir": 5}, "runtime.model_dir=5 is not text"),
+        (5, "runtime=5 is not a block"),
+    ],
+)
+def test_keys_of_runtime_are_checked(tmp_path, command, runtime, message):
+    (tmp_path / "net.json").write_text("{}")
+    with pytest.raises(UserError, match=f"^{command}: {message}"):
+        use.run(command, {"weights": str(tmp_path), "input": str(tmp_path), "runtime": runtime})
+
+
+def test_classes_are_ranked_where_probabilities_are_equal(tmp_path, capsys):
+    predicted(write_data(tmp_path / "a.h5", "x"), logits=(17.5, 38.0, 40.0))
+    assert capsys.readouterr().out == "x 100.0 % class 2  100.0 % class 1  100.0 % class 0\n"
+
+
+def test_what_a_net_gives_must_be_finite(tmp_path, capsys):
+    path = write_data(tmp_path / "a.h5", "x", "y", "z")
+
+    def engine(batch):
+        return np.array([[np.nan if name == "y" else 1.0, 2.0] for name in batch.ids], np.float32)
+
+    with pytest.raises(DataError, match=r"a\.h5: record 1 \(y\): the net gives values that are not finite; skip_bad"):
+        inference.run(inference.Request(path), net(num_classes=2), engine)
+    assert inference.run(inference.Request(path, skip_bad=True), net(num_classes=2), engine) == 1
+    told = capsys.readouterr()
+    assert [line.split()[0] for line in told.out.splitlines()] == ["x", "z"]
+    assert "left out:" in told.err
+
+
+def test_an_id_that_no_utf_8_has(tmp_path):
+    for name in ("o.csv", "o.jsonl"):
+        with predictions.Output(tmp_path / name, net()) as file:
+            file.add(["a\udcff"], np.array([[1]]), np.array([[0.5]]))
+    assert (tmp_path / "o.csv").read_text().endswith("a\\udcff,1 0.500000\n")
+    assert json.loads((tmp_path / "o.jsonl").read_text())["video"] == "a\udcff"
+
+
+def test_a_full_disk_is_one_line_and_nothing_is_left(
+    tmp_path, capsys
+):  # pytest keeps the bar's text in a file otherwise
+    path = write_data(tmp_path / "a.h5", *map(str, range(900)))
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    for lines in (20, 900):  # found at the end, and while writing
+        short = write_data(tmp_path / "b.h5", *map(str, range(lines))) if lines < 900 else path
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
+        try:
+            with pytest.raises(UserError, match=r"^output=.*o\.csv: cannot be written: File too large$"):
+                predicted(short, output=tmp_path / "o.csv")
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        assert sorted(own.name for own in tmp_path.iterdir()) == ["a.h5", "b.h5"]
+
+
+def test_two_predictions_into_one_file_do_not_mix(tmp_path):
+    (tmp_path / ".o.csv.tmp").write_text("of another program")
+    predicted(write_data(tmp_path / "a.h5", "x"), output=tmp_path / "o.csv")
+    assert (tmp_path / ".o.csv.tmp").read_text() == "of another program"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"num_classes": "3"}, {"seg_num": 0}, {"class_names": "abc"}, {"single_label": 1}, {"modalities": []}],
+)
+def test_a_description_of_wrong_types(tmp_path, change):
+    net().write(tmp_path)
+    assert description.read(tmp_path) == net()
+    path = tmp_path / description.FILE
+    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+    with pytest.raises(UserError, match=r"net\.json: not readable; export the net again"):
+        description.read(tmp_path)
+
+
+def test_a_provider_that_is_not_used_is_told(tmp_path, monkeypatch):
+    onnx, onnxruntime = pytest.importorskip("onnx"), pytest.importorskip("onnxruntime")
+    value = onnx.helper.make_tensor_value_info("lengths", onnx.TensorProto.FLOAT, [1])
+    other = onnx.helper.make_tensor_value_info("out", onnx.TensorProto.FLOAT, [1])
+    graph = onnx.helper.make_graph([onnx.helper.make_node("Neg", ["lengths"], ["out"])], "g", [value], [other])
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 13)], ir_version=8)
+    onnx.save(model, str(tmp_path / "net.onnx"))
+    engines.open_engine("onnxruntime", tmp_path, net())
+    wanted = "CUDAExecutionProvider"  # that of a package for GPUs where their libraries are missing
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [wanted, "CPUExecutionProvider"])
+    with pytest.warns(UserWarning), pytest.raises(UserError, match=f"^provider={wanted}: it cannot be used here"):
+        engines.open_engine("onnxruntime", tmp_path, net(), wanted)
