@@ -110,13 +110,12 @@ def run(
                 file.add(batch.ids, classes, best, looked)
             if not file or count < SHOWN_VIDEOS:
                 left = slice(None if not file else SHOWN_VIDEOS - count)
-                shown = predictions.table(
-                    batch.ids[left], classes[left], best[left], net, width, looked[left] if looked else None
-                )
+                seen = looked[left] if looked else None
+                shown = predictions.table(batch.ids[left], classes[left], best[left], net, width, seen, whole=not file)
                 if not _show(shown, bar.write) and not file:
                     return len(bad)
             if told and looked:
-                for video in map(Explained, batch.ids, classes, best, looked):
+                for video in map(attention.kept, batch.ids, classes, best, looked):
                     told(video)
             count += len(batch.ids)
             for name in batch.ids:
@@ -129,7 +128,10 @@ def run(
         print(f"left out: {own}", file=sys.stderr)
     if again:
         repeated = counted(len(again), "video")
-        print(f"the same id again: {repeated}, the first is {again[0]}; each has its line", file=sys.stderr)
+        print(
+            f"the same id again: {repeated}, the first is {predictions.plain(again[0])}; each has its line",
+            file=sys.stderr,
+        )
     if not net.class_names:
         print(f"no vocabulary is known, so classes are numbers; {request.names_by} gives them names", file=sys.stderr)
     if request.output:

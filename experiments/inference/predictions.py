@@ -144,25 +144,55 @@ def table(
     net: Description,
     width: int,
     looked: Sequence[dict[str, Attention]] | None = None,
+    whole: bool = False,
 ) -> str:
-    """A few best classes of each video, a line each; below it, where ``looked`` has it, where the net looked."""
+    """The best classes of each video; below them, where ``looked`` has it, where the net looked.
+
+    Args:
+        ids: the videos' names.
+        classes, probabilities: (videos, top_k), the best first.
+        net: for the classes' names.
+        width: of a line.
+        looked: the attention in each video.
+        whole: show all classes, in as many lines as they take; otherwise a line of a few.
+    """
     lines = []
-    ids = list(ids)
+    ids = [plain(name) for name in ids]
     widest = min(max(map(len, ids), default=0), width // 3)
     for row, name in enumerate(ids):
         pairs = [
-            f"{100 * value:5.1f} % {net.title_of(int(number))}"
-            for number, value in zip(classes[row][:SHOWN], probabilities[row][:SHOWN], strict=True)
+            f"{100 * value:5.1f} % {plain(net.title_of(int(number)))}"
+            for number, value in zip(classes[row], probabilities[row], strict=True)
         ]
-        line = f"{name[:widest]:<{widest}} {pairs[0]}"
-        for pair in pairs[1:]:
-            if len(line) + 2 + len(pair) > width:
-                break  # a class is shown whole or not at all
-            line += f"  {pair}"
-        lines.append(line[:width])
+        start = f"{name[:widest]:<{widest}} "
+        if whole:
+            lines += [own[:width] for own in _wrapped(start, pairs, width)]
+        else:
+            line = start + pairs[0]
+            for pair in pairs[1:SHOWN]:
+                if len(line) + 2 + len(pair) > width:
+                    break  # a class is shown whole or not at all
+                line += f"  {pair}"
+            lines.append(line[:width])
         if looked:
             lines.append(f"  {attention.line(looked[row], width - 2)}")
     return "\n".join(lines)
+
+
+def _wrapped(start: str, pairs: list[str], width: int) -> list[str]:
+    """``pairs`` after ``start``; where a line does not hold them, in columns below each other."""
+    line = start + "  ".join(pairs)
+    if len(line) <= width:
+        return [line]
+    cell = max(map(len, pairs))
+    count = max(1, (width - len(start) + 2) // (cell + 2))
+    rows = ["  ".join(f"{own:<{cell}}" for own in pairs[at : at + count]) for at in range(0, len(pairs), count)]
+    return [f"{' ' * len(start) if number else start}{own}".rstrip() for number, own in enumerate(rows)]
+
+
+def plain(text: str) -> str:
+    """``text`` as a terminal or a picture can show it: what is no printable character, such as Escape, is a ?."""
+    return "".join(mark if mark.isprintable() else "?" for mark in text)
 
 
 def _csv_line(name: str, classes: list[int], probabilities: list[float]) -> str:

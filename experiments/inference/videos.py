@@ -84,12 +84,12 @@ def _look(given: Path, skip_missing: bool, lists: tuple[Path, ...]) -> Found:
 
 
 def _look_in(folder: Path) -> Found:
-    raw = _raw_in(folder)
+    raw = set(raw_in(folder))
     kinds = {path: kind for path, kind in sources.kinds_in(folder).items() if path not in raw and not _is_told(path)}
     of_kind: dict[Kind, list[Path]] = {kind: [path for path, own in kinds.items() if own is kind] for kind in Kind}
     arrays, tables, strange = of_kind[Kind.FEATURES], of_kind[Kind.OWN_DATA], of_kind[Kind.UNKNOWN]
     features = [path for kind in (Kind.DATA_FILE, Kind.TFRECORD, Kind.PICKLE) for path in of_kind[kind]]
-    folders = [path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")]
+    folders = [path for path in folder.iterdir() if not (path.is_file() or path in raw or path.name.startswith("."))]
     if raw:  # of which a CSV tells labels
         return Found(sorted([*features, *arrays]), sorted(raw), sorted([*tables, *strange]))
     if arrays:
@@ -102,13 +102,13 @@ def _look_in(folder: Path) -> Found:
     return found
 
 
-def _raw_in(folder: Path) -> set[Path]:
-    """Raw videos in ``folder`` and the folders in it, but for what is hidden."""
-    found = set()
+def raw_in(folder: Path) -> list[Path]:
+    """Raw videos in ``folder`` and the folders in it, but for what is hidden, in the order of their names."""
+    found = []
     for place, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
-        found |= {Path(place, name) for name in names if Path(name).suffix.lower() in SUFFIXES and name[0] != "."}
-    return found
+        found += [Path(place, name) for name in names if Path(name).suffix.lower() in SUFFIXES and name[0] != "."]
+    return sorted(found)
 
 
 def _is_told(path: Path) -> bool:

@@ -1,7 +1,10 @@
 """What ``predict`` makes of damaged files and strange values: one line, or the rest without them."""
 
 import json
+import os
 import resource
+import subprocess
+import sys
 
 import h5py
 import numpy as np
@@ -9,7 +12,7 @@ import pytest
 
 from datasets import hdf5
 from datasets.errors import DataError
-from experiments import inference, use
+from experiments import extract, inference, use
 from experiments.errors import UserError
 from experiments.inference import description, engines, predictions, videos
 from experiments.inference.description import Description, Modality
@@ -153,5 +156,74 @@ def test_a_provider_that_is_not_used_is_told(tmp_path, monkeypatch):
     engines.open_engine("onnxruntime", tmp_path, net())
     wanted = "CUDAExecutionProvider"  # that of a package for GPUs where their libraries are missing
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [wanted, "CPUExecutionProvider"])
-    with pytest.warns(UserWarning), pytest.raises(UserError, match=f"^provider={wanted}: it cannot be used here"):
+    with (
+        pytest.warns(UserWarning, match="not in available"),
+        pytest.raises(UserError, match=f"^provider={wanted}: it cannot be used here"),
+    ):
         engines.open_engine("onnxruntime", tmp_path, net(), wanted)
+
+
+def test_a_terminal_shows_all_classes_where_there_is_no_file(tmp_path, capsys):
+    path = write_data(tmp_path / "a.h5", "abc")
+    table = predictions.table(["abc"], np.arange(3)[None], np.array([[1, 0.5, 0.25]]), net(), 42, whole=True)
+    assert table.splitlines() == ["abc 100.0 % class 0   50.0 % class 1", "     25.0 % class 2"]
+    predicted(path, logits=tuple(range(9)), net=net(num_classes=9), top_k=7)
+    assert capsys.readouterr().out.count("class") == 7
+    predicted(path, logits=tuple(range(9)), net=net(num_classes=9), top_k=7, output=tmp_path / "o.csv")
+    assert capsys.readouterr().out.count("class") == predictions.SHOWN
+
+
+def test_a_terminal_gets_no_control_characters(tmp_path, capsys):
+    predicted(write_data(tmp_path / "a.h5", "x\x1b[2J"), net=net(class_names=["a", "\x1b]0;b", "c"]))
+    told = capsys.readouterr()
+    assert told.out == "x?[2J  88.1 % ?]0;b   50.0 % c   26.9 % a\n"
+
+
+def test_a_folder_or_a_link_to_nothing_with_a_files_name(tmp_path):
+    write_data(tmp_path / "a.h5", "x")
+    (tmp_path / "b.h5").mkdir()
+    (tmp_path / "c.h5").symlink_to(tmp_path / "none")
+    found = videos.look(tmp_path)
+    assert [path.name for path in found.features] == ["a.h5"]
+    assert [path.name for path in found.passed_over] == ["b.h5", "c.h5"]
+
+
+def test_extract_and_predict_find_the_same_videos(tmp_path):
+    for name in ("b.mp4", "deep/a.avi", ".hidden.mp4", ".hidden/c.mp4"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"video")
+    assert extract.videos_in(tmp_path) == videos.look(tmp_path).raw == [tmp_path / "b.mp4", tmp_path / "deep" / "a.avi"]
+
+
+def test_sigterm_leaves_no_temporary_files(tmp_path):
+    """Of a command in its work; the real signal."""
+    program = (
+        "import os, signal, tempfile\n"
+        "from experiments import use\n"
+        "def work(options, rest):\n"
+        "    with tempfile.TemporaryDirectory():\n"
+        "        os.kill(os.getpid(), signal.SIGTERM)\n"
+        "        signal.pause()\n"
+        "use.COMMANDS['predict'] = work\n"
+        "use.run('predict', {'weights': 1, 'input': 'x'})\n"
+    )
+    env = {**os.environ, "TMPDIR": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", program], env=env, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (143, "\nterminated\n")
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_is_kept_of_a_video_is_no_view_of_its_batch(tmp_path):
+    path = write_data(tmp_path / "a.h5", "x", "y")
+    kept = []
+
+    def engine(batch):
+        return np.zeros((len(batch.ids), 3), np.float32)
+
+    def explainer(batch):
+        return [np.ones((len(batch.ids), 2, 1), np.float32)]
+
+    inference.run(inference.Request(path), net(), engine, explainer, kept.append)
+    arrays = [array for own in kept for array in (own.classes, own.probabilities, own.attention["rgb"].weights)]
+    assert len(arrays) == 6
+    assert all(array.base is None for array in arrays)
