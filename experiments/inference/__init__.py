@@ -96,10 +96,11 @@ def run(
     count = 0
     ids: set[str] = set()
     again: list[str] = []
+    cut: list[str] = []
     output = predictions.Output(request.output, net) if request.output else nullcontext()
     width = get_terminal_size().columns if sys.stdout.isatty() else NO_END
     with output as file, tqdm(desc="predicting", total=total, unit="B", unit_scale=True, dynamic_ncols=True) as bar:
-        for batch in _ahead(_batches(found.features, net, request, bad, bar)):
+        for batch in _ahead(_batches(found.features, net, request, bad, cut, bar)):
             logits = engine(batch)  # (B, C)
             if not np.isfinite(logits).all():
                 batch, logits = _finite(batch, logits, request, bad)
@@ -132,6 +133,9 @@ def run(
             f"the same id again: {repeated}, the first is {predictions.plain(again[0])}; each has its line",
             file=sys.stderr,
         )
+    if cut:
+        some = f"{counted(len(cut), 'video')} with values outside of the range that the net takes, the first is"
+        print(f"{some} {predictions.plain(cut[0])}; they were cut to it", file=sys.stderr)
     if not net.class_names:
         print(f"no vocabulary is known, so classes are numbers; {request.names_by} gives them names", file=sys.stderr)
     if request.output:
@@ -183,7 +187,9 @@ def _entries(path: Path, skip_bad: bool) -> Iterator[tuple[Entry, dict[str, tupl
         yield Entry(0, "the whole file", 0, one_line(error).removeprefix(f"{path}: ")), ranges
 
 
-def _batches(paths: list[Path], net: Description, request: Request, bad: list[BadRecord], bar: tqdm) -> Iterator[Batch]:
+def _batches(
+    paths: list[Path], net: Description, request: Request, bad: list[BadRecord], cut: list[str], bar: tqdm
+) -> Iterator[Batch]:
     waiting: list[batches.Video] = []
     begun = False
     for path in paths:
@@ -195,6 +201,7 @@ def _batches(paths: list[Path], net: Description, request: Request, bad: list[Ba
                     raise UserError(f"{path}: {reason}")  # which is true of all
                 begun = True
                 features = batches.check(entry.content, net, ranges)
+                cut += [entry.content.id] if batches.is_cut(entry.content, net, ranges) else []
                 counts = [len(entry.content.features.get(own.name, ())) for own in net.modalities]
                 waiting.append(batches.Video(entry.content.id, features, counts, path, entry.number))
             except DataError as error:

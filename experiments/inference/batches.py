@@ -70,6 +70,23 @@ def check(record: Record, net: Description, ranges: dict[str, tuple[float, float
     return [_sampled(frames, net.seg_num) for frames in found]
 
 
+def is_cut(record: Record, net: Description, ranges: dict[str, tuple[float, float]]) -> bool:
+    """Whether ``record`` has values outside of those that the bytes stand for which ``net`` takes."""
+    for own in net.modalities:
+        frames, limits = record.features.get(own.name), ranges.get(own.name)
+        if frames is None or not len(frames) or own.limits is None:
+            continue
+        if frames.dtype == np.uint8 and limits in (None, own.limits):
+            continue
+        low, high = float(frames.min()), float(frames.max())
+        if frames.dtype == np.uint8 and limits is not None:
+            low, high = (limits[0] + value * (limits[1] - limits[0]) / 255 for value in (low, high))
+        half = (own.limits[1] - own.limits[0]) / 510  # of a step: so much is rounding
+        if low < own.limits[0] - half or high > own.limits[1] + half:
+            return True
+    return False
+
+
 def misfit(record: Record, net: Description) -> str | None:
     """Why no video such as ``record`` is for ``net``; None where a modality fits, or there are no frames at all."""
     found = {name: frames.shape[-1] for name, frames in record.features.items() if len(frames)}

@@ -150,7 +150,8 @@ def table(
 
     Args:
         ids: the videos' names.
-        classes, probabilities: (videos, top_k), the best first.
+        classes: (videos, top_k), the best first.
+        probabilities: (videos, top_k), theirs.
         net: for the classes' names.
         width: of a line.
         looked: the attention in each video.

@@ -227,3 +227,17 @@ def test_what_is_kept_of_a_video_is_no_view_of_its_batch(tmp_path):
     arrays = [array for own in kept for array in (own.classes, own.probabilities, own.attention["rgb"].weights)]
     assert len(arrays) == 6
     assert all(array.base is None for array in arrays)
+
+
+def test_values_outside_of_the_net_s_range_are_told_once(tmp_path, capsys):
+    empty, counts = (np.zeros(0, np.int32), np.zeros(4, np.int64)), {"rgb": np.arange(4)}
+    rgb = {"rgb": np.array([[-2.0, 2.0], [0.0, 2.5], [-9.0, 0.0]], np.float32)}
+    hdf5.write(tmp_path / "a.h5", hdf5.Shard(rgb, counts, *empty, ["x", "y", "z"], 3, False))
+    predicted(tmp_path / "a.h5")
+    note = "2 videos with values outside of the range that the net takes, the first is y; they were cut to it\n"
+    assert note in capsys.readouterr().err
+    rgb = {"rgb": np.array([[0, 255], [0, 0], [9, 9]], np.uint8)}
+    for limits, told in (((-2.0, 2.0), False), ((-1.0, 1.0), False), ((-4.0, 4.0), True)):
+        hdf5.write(tmp_path / "b.h5", hdf5.Shard(rgb, counts, *empty, ["x", "y", "z"], 3, False, {"rgb": limits}))
+        predicted(tmp_path / "b.h5")
+        assert ("cut to it" in capsys.readouterr().err) is told
