@@ -99,7 +99,7 @@ def main(words: list[str]) -> int:
 def _measure(given: argparse.Namespace, words: list[str]) -> None:
     need_peers()
     if given.one_core:
-        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})  # the children's too; not all heed a number of threads
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})  # the children's too, but onnxruntime's
     ways = [own for own in WAYS[given.mode] if f"{own[0]}:{own[1]}" in given.ways]
     record = Record(given.mode, words, given.out)
     record.head(COLUMNS)

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 TOGETHER_BYTES = 64 << 20  # of the batches that are worked on in turn, so that none is still in a cache
+MOST_BATCHES = 256
 CHECKED_VIDEOS = 8  # the first ones of all, by which the logits of all sides are held against each other
 LABELS = 3  # of a video that may have many
 GEMM_TRIES = 5
@@ -84,10 +85,9 @@ Gemm = Callable[[np.ndarray], Callable[[], None]]  # a product of a square matri
 def batches(case: Case) -> list[Videos]:
     """Random videos; the first of them are the same for any batch size."""
     checked = _videos(case, CHECKED_VIDEOS, seed=0)
-    bytes_each = sum(frames[0].nbytes for frames in checked.features)
-    found = [
-        _videos(case, case.batch_size, seed) for seed in range(1, 2 + TOGETHER_BYTES // bytes_each // case.batch_size)
-    ]
+    bytes_each = sum(frames[0].nbytes for frames in checked.features) * case.batch_size
+    count = min(MOST_BATCHES, 1 + TOGETHER_BYTES // bytes_each)
+    found = [_videos(case, case.batch_size, seed) for seed in range(1, 1 + count)]
     for own, first in zip(found[0].features, checked.features, strict=True):
         own[:CHECKED_VIDEOS] = first[: len(own)]
     return found
