@@ -58,6 +58,7 @@ class Cluster:
         Raises:
             DataError: if the scheduler has gone.
         """
+        self.check_scheduler()
         with _explained(self._address):
             count: Counter[str] = Counter()
             for address, threads in self._client.nthreads().items():
@@ -82,9 +83,20 @@ class Cluster:
             if answer:
                 raise DataError(f"--cluster {self._address}: the worker {address} {answer}")
 
+    def check_scheduler(self) -> None:
+        """To be called while results are waited for: dask does not tell every one of them when they cannot come.
+
+        Raises:
+            DataError: if the scheduler has gone.
+        """
+        with _explained(self._address):
+            if self._client.status != "running":
+                raise CancelledError
+
     def stop(self) -> None:
         """Give up what is not done, and wait for the workers to stop."""
-        with suppress(Exception):  # without its scheduler nothing of it is left
+        with suppress(Exception):  # workers without a scheduler stop by themselves
+            self.check_scheduler()
             self._executor.shutdown(wait=False)
             deadline = time.monotonic() + END_SECONDS
             while any(self._client.run(_under_way, self._client.id).values()) and time.monotonic() < deadline:
@@ -107,7 +119,9 @@ def connected(address: str | None) -> Iterator[Cluster | None]:
         raise DataError(
             f"--cluster {address}: dask's distributed is not installed ({one_line(error)}); `make setup` installs it"
         ) from error
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters of it is said by us
+    for name in ["asyncio", "tornado", *logging.root.manager.loggerDict]:  # what matters of it is said by us
+        if name.partition(".")[0] in ("asyncio", "distributed", "tornado"):
+            logging.getLogger(name).setLevel(logging.CRITICAL + 1)
     try:
         client = Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
     except Exception as error:  # of many kinds, which dask does not list

@@ -31,7 +31,12 @@ class Workers:
         return future
 
     def counted(self) -> tuple[int, int]:
-        """Bytes and videos of the files that are made: a worker says nothing of one before it is."""
+        """Bytes and videos of the files that are made: a worker says nothing of one before it is.
+
+        Raises:
+            DataError: if the scheduler has gone.
+        """
+        self._cluster.check_scheduler()
         return self._bytes, self._videos
 
 
