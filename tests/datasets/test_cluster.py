@@ -56,10 +56,10 @@ def test_what_can_be_wrong_is_a_line(dask_cluster, tmp_path, monkeypatch):
             workers.check(shard_cluster._unfit, tmp_path, [tmp_path, tmp_path / "none"])
         assert workers.submit(lambda seat: seat.host).result(20) == "127.0.0.1"
         dask_cluster.scheduler.kill()
+        dask_cluster.scheduler.wait()
+        time.sleep(1)
         with pytest.raises(DataError, match="its scheduler has gone; start it again"):
-            deadline = time.monotonic() + 30
-            while time.monotonic() < deadline:
-                workers.slots()
+            workers.slots()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
@@ -79,7 +79,7 @@ def test_work_stops_when_the_one_who_wants_it_goes(dask_cluster, tmp_path, numbe
 def test_work_that_ends_its_worker_is_given_up_after_three(dask_cluster):
     dask_cluster.start_workers(4)
     with (
-        pytest.raises(DataError, match="^3 workers ended while they did it, the last one tcp://127.0.0.1:"),
+        pytest.raises(DataError, match="^3 workers ended while they did it"),
         cluster.connected(dask_cluster.address) as workers,
     ):
         workers.submit(lambda seat: os.kill(os.getpid(), signal.SIGKILL)).result(60)
