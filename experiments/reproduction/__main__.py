@@ -156,7 +156,7 @@ def _run_all(
         if not started:
             _say_what_is_missing(tasks, progress, runs)
         if order.slots != (slots := workers.slots()):
-            progress.say(f"workers: {sum(slots.values())} on {len(slots)} machines")
+            progress.say(f"workers: {sum(slots.values())} on {len(slots)} machine{'s' * (len(slots) != 1)}")
             order = replace(order, slots=slots)
         jobs = min(sum(slots.values()), given.jobs or sys.maxsize)
         own = {task.key for task in pending.values()}
