@@ -6,6 +6,7 @@ on its workers: dask sends Python's pickles.
 
 import concurrent.futures
 import logging
+import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -51,6 +52,14 @@ class Cluster:
     def submit(self, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
         """Have ``function(*arguments, seat)`` done by a worker; it must be a function of a module that all have."""
         return self._executor.submit(_perform, self._client.id, function, *arguments)
+
+    def reason(self, future: Future[str]) -> str:
+        """What ``future`` returns, or in a line why there is nothing."""
+        try:
+            with _explained(self._address):
+                return future.result()
+        except Exception as error:  # whatever a worker may have raised
+            return one_line(error)
 
     def slots(self) -> dict[str, int]:
         """How many pieces of work each machine does at once; empty while there is no worker.
@@ -113,21 +122,18 @@ def connected(address: str | None) -> Iterator[Cluster | None]:
     if address is None:
         yield None
         return
+    if not re.fullmatch(r"(tcp|tls)://([^/@:\s\[\]]+|\[[\da-fA-F:]+\]):\d+", address):
+        raise DataError(f"--cluster {address}: not of the form tcp://HOST:8786, or tls://HOST:8786")
     try:
-        from distributed import Client
+        client = _client(address)
     except ImportError as error:
         raise DataError(
             f"--cluster {address}: dask's distributed is not installed ({one_line(error)}); `make setup` installs it"
         ) from error
-    for name in ["asyncio", "tornado", *logging.root.manager.loggerDict]:  # what matters of it is said by us
-        if name.partition(".")[0] in ("asyncio", "distributed", "tornado"):
-            logging.getLogger(name).setLevel(logging.CRITICAL + 1)
-    try:
-        client = Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
-    except Exception as error:  # of many kinds, which dask does not list
+    except OSError as error:
         raise DataError(
-            f"--cluster {address}: no scheduler answers there within {CONNECT_SECONDS} seconds ({one_line(error)});"
-            " start one by `make scheduler`, see docs/cluster.md"
+            f"--cluster {address}: no scheduler answers there ({one_line(error)}); start one by `make scheduler`,"
+            " docs/cluster.md"
         ) from error
     cluster = Cluster(client, address)
     try:
@@ -136,6 +142,33 @@ def connected(address: str | None) -> Iterator[Cluster | None]:
     finally:
         cluster.stop()
         client.close(timeout=5)
+
+
+def _client(address: str) -> Any:
+    import distributed
+
+    for name in ["asyncio", "tornado", *logging.root.manager.loggerDict]:  # what matters of it is said by us
+        if name.partition(".")[0] in ("asyncio", "distributed", "tornado"):
+            logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+
+    class Client(distributed.Client):
+        """As dask's, which is left half open by errors other than ``OSError``, and ends in a traceback."""
+
+        async def _ensure_connected(self, timeout: float | None = None) -> None:
+            try:
+                await super()._ensure_connected(timeout)
+            except (OSError, ImportError):
+                raise
+            except Exception as error:  # such as TypeError where TLS has no certificates
+                raise OSError(one_line(error)) from error
+
+    try:
+        return Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
+    except OSError as error:
+        if not isinstance(error.__cause__, AssertionError):
+            raise
+        # Seen where workers came in the same moment: the scheduler's first answer was not the one that dask awaits.
+        return Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
 
 
 @contextmanager
@@ -156,15 +189,6 @@ def _explained(address: str) -> Iterator[None]:
         raise DataError(
             f"--cluster {address}: its scheduler has gone; start it again, and say the same command again"
         ) from error
-
-
-def reason(error: Exception) -> str:
-    """Why a piece of work was not done, in a line."""
-    try:
-        with _explained(""):
-            raise error
-    except Exception as explained:
-        return one_line(explained)
 
 
 _at_work: list[str] = []  # in a worker: whose work it does

@@ -48,10 +48,10 @@ class DaskCluster:
         _wait_until(lambda: self._addressed.exists() and "tcp://" in self._addressed.read_text())
         self.address = "tcp://" + self._addressed.read_text().split('"tcp://')[1].split('"')[0]
 
-    def start_workers(self, count: int) -> None:
-        """Start ``count`` workers more, and wait for them."""
+    def start_workers(self, count: int, project: Path = ROOT) -> None:
+        """Start ``count`` workers more, of the checkout ``project``, and wait for them."""
         options = ["--nthreads", "1", "--no-nanny", "--local-directory", str(self.folder)]
-        self.workers += [self._start("worker", self.address, *options) for _ in range(count)]
+        self.workers += [self._start("worker", self.address, *options, project=project) for _ in range(count)]
         _wait_until(lambda: self.log().count("Register worker addr") >= len(self.workers))
 
     def log(self) -> str:
@@ -64,12 +64,12 @@ class DaskCluster:
             process.kill()
             process.wait()
 
-    def _start(self, role: str, *options: str) -> subprocess.Popen:
+    def _start(self, role: str, *options: str, project: Path = ROOT) -> subprocess.Popen:
         loopback = ["--host", "127.0.0.1", "--dashboard-address", "127.0.0.1:0", "--no-dashboard"]
         with (self.folder / f"{role}.log").open("ab") as log:
             return subprocess.Popen(
                 [sys.executable, "-m", "dask", role, *options, *loopback],
-                cwd=ROOT,
+                cwd=project,
                 stdout=log,
                 stderr=log,
                 env={**os.environ, "DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "2"},

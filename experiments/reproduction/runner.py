@@ -1,6 +1,7 @@
 """Who runs cells: threads here that each watch over a process, or the workers of a cluster."""
 
 import fcntl
+import hashlib
 import os
 import socket
 import threading
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from datasets.cluster import Cluster, Seat
-from experiments import runstore
+from experiments import ROOT, runstore
 
 LOCK = "reproduce.lock"  # in the folder of runs, held by whoever reproduces there
 HERE = "this machine"
@@ -64,11 +65,13 @@ def check(cluster: Cluster, runs_dir: Path, mongo: str | None) -> None:
     Raises:
         DataError: if one of them would not.
     """
-    cluster.check(_unfit, runs_dir, mongo, store(mongo), socket.gethostname())
+    cluster.check(_unfit, runs_dir, mongo, store(mongo), socket.gethostname(), _code())
 
 
-def _unfit(runs_dir: Path, mongo: str | None, ours: str, host: str) -> str:
-    """In a worker: why its runs would not be in the log of the machine ``host``, if they would not."""
+def _unfit(runs_dir: Path, mongo: str | None, ours: str, host: str, code: str) -> str:
+    """In a worker: why its runs would not be in the log of the machine ``host``, or not count there, if so."""
+    if code != _code():
+        return f"has another version of this project, in {ROOT}; bring both to the same, and start the worker anew"
     try:
         descriptor = os.open(runs_dir / LOCK, os.O_RDWR | os.O_CLOEXEC)
     except OSError:
@@ -86,6 +89,13 @@ def _unfit(runs_dir: Path, mongo: str | None, ours: str, host: str) -> str:
     if own == runstore.EMBEDDED and socket.gethostname() != host:
         return f"is not on {host}, and the embedded store serves one machine: name a MongoDB by --mongo"
     return ""
+
+
+def _code() -> str:
+    """The same where the project's code is the same."""
+    packages = ("datasets", "evaluation", "experiments", "gluon_models")
+    paths = sorted(path for package in packages for path in (ROOT / package).rglob("*.py"))
+    return hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()
 
 
 def store(mongo: str | None) -> str:

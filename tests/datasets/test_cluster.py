@@ -37,11 +37,13 @@ def wait_for(path, seconds=30):
 
 def test_what_can_be_wrong_is_a_line(dask_cluster, tmp_path, monkeypatch):
     monkeypatch.setattr(cluster, "CONNECT_SECONDS", 1)
-    for address in ("tcp://127.0.0.1:1", "nonsense://127.0.0.1:1"):
-        with (
-            pytest.raises(DataError, match=f"^--cluster {address}: no scheduler answers there within 1 seconds "),
-            cluster.connected(address),
-        ):
+    for address, reason in (
+        ("tcp://127.0.0.1:1", r"no scheduler answers there \(Timed out .* after 1 s\); start one by `make scheduler`"),
+        ("tls://127.0.0.1:1", r"no scheduler answers there \(TLS expects .*\); start one"),
+        ("tcp://127.0.0.1:100000", "no scheduler answers there "),
+        ("tcp://127.0.0.1:1:2", "not of the form tcp://HOST:8786"),
+    ):
+        with pytest.raises(DataError, match=f"^--cluster {address}: {reason}"), cluster.connected(address):
             pass
     with cluster.connected(dask_cluster.address) as workers:
         assert workers.slots() == {}

@@ -2,14 +2,20 @@
 
 import json
 import os
+import shutil
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from datasets import cluster
+from datasets.errors import DataError
 from experiments import ROOT, journal, runstore
+from experiments.reproduction import runner
+from experiments.reproduction.__main__ import _alone
 from experiments.store_keeper import SECANTUSD
 
 CELLS = "flash_mnist_table/shift_fc1/[124]"
@@ -73,7 +79,7 @@ def test_a_cell_is_run_by_a_worker_and_not_again(runs_dir, data_root, dask_clust
     assert (runs_dir / "RESULTS-epochs-1.md").is_file()
 
 
-def test_workers_that_would_keep_another_log_are_refused(runs_dir, data_root, dask_cluster, monkeypatch):
+def test_workers_whose_runs_would_not_count_are_refused(runs_dir, data_root, dask_cluster, monkeypatch, tmp_path):
     dask_cluster.start_workers(1)
     monkeypatch.setenv("SACRED_MONGO_URL", "mongodb://me:secret@127.0.0.1:1/sacred")
     code, _, err = run(runs_dir, data_root, "--cluster", dask_cluster.address)
@@ -83,6 +89,36 @@ def test_workers_that_would_keep_another_log_are_refused(runs_dir, data_root, da
         " records runs in the embedded store, and this command in mongodb://127.0.0.1:1/sacred;"
         " name one MongoDB to all by --mongo\n"
     )
+    code, _, err = run(runs_dir, data_root, "--cluster", dask_cluster.address, "--mongo", "mongodb://me:secret@h/d")
+    assert (code, err.count("\n"), "may not hold user and password" in err) == (1, 1, True)
+
+    ours = "mongodb://127.0.0.1:1/sacred"
+    address = [ours, ours, socket.gethostname(), runner._code()]
+    with cluster.connected(dask_cluster.address) as workers:
+        with pytest.raises(DataError, match=f"does not see the folder {tmp_path}/none; --runs-dir must be one that"):
+            workers.check(runner._unfit, tmp_path / "none", *address)
+        (tmp_path / runner.LOCK).touch()  # of another machine's folder under the same path: nobody holds it
+        with pytest.raises(
+            DataError, match=f"does not see locks of others in {tmp_path}; --runs-dir must be on a disk"
+        ):
+            workers.check(runner._unfit, tmp_path, *address)
+        with _alone(tmp_path):
+            workers.check(runner._unfit, tmp_path, *address)
+            address = [None, runstore.EMBEDDED, "another", runner._code()]
+            with pytest.raises(DataError, match="is not on another, and the embedded store serves one machine: name"):
+                workers.check(runner._unfit, tmp_path, *address)
+
+    for package in ("datasets", "evaluation", "experiments", "gluon_models"):
+        shutil.copytree(ROOT / package, tmp_path / "other" / package)
+    with (tmp_path / "other" / "datasets" / "loader.py").open("a") as file:
+        file.write("# changed")
+    dask_cluster.start_workers(1, tmp_path / "other")
+    dask_cluster.workers[0].kill()
+    dask_cluster.workers[0].wait()
+    monkeypatch.delenv("SACRED_MONGO_URL")
+    code, _, err = run(runs_dir, data_root, "--cluster", dask_cluster.address)
+    assert f" has another version of this project, in {tmp_path}/other; bring both to the same" in err
+    assert (code, err.count("\n")) == (1, 1)
 
 
 @needs_store
