@@ -64,7 +64,7 @@ def test_what_can_be_wrong_is_a_line(dask_cluster, tmp_path, monkeypatch):
             workers.slots()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("number", [pytest.param(signal.SIGINT, marks=pytest.mark.long), signal.SIGKILL])
 def test_work_stops_when_the_one_who_wants_it_goes(dask_cluster, tmp_path, number):
     dask_cluster.start_workers(1)
     client = subprocess.Popen(
@@ -78,6 +78,7 @@ def test_work_stops_when_the_one_who_wants_it_goes(dask_cluster, tmp_path, numbe
     wait_for(tmp_path / "stopped")
 
 
+@pytest.mark.long
 def test_work_that_ends_its_worker_is_given_up_after_three(dask_cluster):
     dask_cluster.start_workers(4)
     with (
@@ -86,3 +87,23 @@ def test_work_that_ends_its_worker_is_given_up_after_three(dask_cluster):
     ):
         workers.submit(lambda seat: os.kill(os.getpid(), signal.SIGKILL)).result(60)
     assert sum(worker.poll() is None for worker in dask_cluster.workers) == 1
+
+
+@pytest.mark.parametrize("number", [pytest.param(signal.SIGTERM, marks=pytest.mark.long), signal.SIGKILL])
+def test_work_of_a_worker_that_ends_is_done_by_another(dask_cluster, tmp_path, number):
+    def work(seat):
+        try:
+            (tmp_path / "begun").touch(exist_ok=False)
+        except FileExistsError:
+            return "by the second"
+        (tmp_path / "pid").write_text(str(os.getpid()))
+        while not seat.stopped():
+            time.sleep(0.1)
+        return "by the first, half done"
+
+    dask_cluster.start_workers(2)
+    with cluster.connected(dask_cluster.address) as workers:
+        result = workers.submit(work)
+        wait_for(tmp_path / "pid")
+        os.kill(int((tmp_path / "pid").read_text()), number)
+        assert workers.reason(result) == "by the second"
