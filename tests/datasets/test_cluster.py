@@ -82,7 +82,7 @@ def test_work_stops_when_the_one_who_wants_it_goes(dask_cluster, tmp_path, numbe
 def test_work_that_ends_its_worker_is_given_up_after_three(dask_cluster):
     dask_cluster.start_workers(4)
     with (
-        pytest.raises(DataError, match="3 workers ended while they did it, "),
+        pytest.raises(DataError, match="3 workers ended over the same piece of work, "),
         cluster.connected(dask_cluster.address) as workers,
     ):
         workers.submit(lambda seat: os.kill(os.getpid(), signal.SIGKILL)).result(60)
