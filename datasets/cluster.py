@@ -182,8 +182,8 @@ def _explained(address: str) -> Iterator[None]:
     except KilledWorker as error:
         last = error.last_worker.address
         raise DataError(
-            f"{error.allowed_failures + 1} workers ended over the same piece of work, the last one {last}; was it for want"
-            " of memory? Their own output says more"
+            f"{error.allowed_failures + 1} workers ended over the same piece of work, the last one {last}; was it for"
+            " want of memory? Their own output says more"
         ) from error
     except (CancelledError, CommClosedError) as error:
         raise DataError(
