@@ -5,9 +5,12 @@ PYTHON ?=
 BENCHMARKS := loading run_log flash_mnist_head
 
 REPRODUCE = $(if $(filter-out 0,$(QUICK)),--quick) $(if $(EPOCHS),--epochs $(EPOCHS)) $(if $(CELLS),--cells '$(CELLS)') \
-  $(if $(REPLICATES),--replicates $(REPLICATES)) $(if $(JOBS),--jobs $(JOBS)) $(if $(DEVICES),--devices $(DEVICES))
+  $(if $(REPLICATES),--replicates $(REPLICATES)) $(if $(JOBS),--jobs $(JOBS)) $(if $(DEVICES),--devices $(DEVICES)) \
+  $(if $(CLUSTER),--cluster $(CLUSTER)) $(if $(MONGO),--mongo $(MONGO))
+# Loopback unless told otherwise, the pages that dask serves beside its own port too: --host does not move those.
+LISTEN = --host $(or $(HOST),127.0.0.1) --no-dashboard --dashboard-address $(or $(HOST),127.0.0.1):0
 
-.PHONY: help setup run test test-long lint data youtube8m board reproduce-paper results bench lock clean
+.PHONY: help setup run test test-long lint data youtube8m board reproduce-paper results scheduler workers bench lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,11 +47,17 @@ lint: setup ## ruff and mypy
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
 
-reproduce-paper: setup ## what was published, run and held against it (QUICK=1 EPOCHS= CELLS= REPLICATES= JOBS= DEVICES=)
+reproduce-paper: setup ## what was published, run and held against it (QUICK=1 EPOCHS= CELLS= REPLICATES= JOBS= DEVICES= CLUSTER= MONGO=)
 	@$(PY) -m experiments.reproduction $(REPRODUCE)
 
 results: setup ## RESULTS.md and runs/report.html of what was run so far (QUICK=1 EPOCHS= REPLICATES=)
 	@$(PY) -m experiments.reproduction --write $(REPRODUCE)
+
+scheduler: setup ## a dask scheduler for CLUSTER=tcp://HOST:8786, docs/cluster.md (HOST=127.0.0.1 PORT=8786)
+	@DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES=2 .venv/bin/dask scheduler $(LISTEN) --port $(or $(PORT),8786)
+
+workers: setup ## workers of this machine for such a scheduler, one cell or shard at a time each (CLUSTER= HOST= JOBS=1)
+	@.venv/bin/dask worker $(or $(CLUSTER),tcp://127.0.0.1:8786) $(LISTEN) --nthreads 1 --nworkers $(or $(JOBS),1)
 
 board: setup ## Omniboard over the recorded runs, on http://127.0.0.1:9000
 	@$(PY) -m experiments.board

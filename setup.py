@@ -32,6 +32,7 @@ setup(
     extras_require={
         # ONNX: later versions do not import with the numpy that MXNet needs, which onnxruntime's metadata refuses.
         "export": ["onnx==1.14.1", "onnxruntime==1.16.3", "protobuf<4"],
+        "cluster": ["distributed>=2025.1"],  # cells and shards over many machines, docs/cluster.md
         "dev": ["mypy", "pytest", "ruff", "selenium", "types-PyYAML", "types-tqdm"],
     },
 )

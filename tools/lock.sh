@@ -12,7 +12,7 @@ lock() { # SOURCE TARGET [OPTION ...]
     s/ ; python_full_version < '3\.12'//; s/python_full_version == '3\.11\.\*'/python_full_version >= '3.11'/" "$2"
 }
 
-lock setup.py requirements.txt --extra dev --extra export
+lock setup.py requirements.txt --extra cluster --extra dev --extra export
 source=$(mktemp --suffix .in)
 trap 'rm -f "$source"' EXIT
 echo "SecantusDB==0.7.0b3" >"$source"
