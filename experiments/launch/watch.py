@@ -24,7 +24,8 @@ from experiments.launch.screen import Screen
 START_SECONDS = 60.0  # until an agent answers
 STOPPED_SECONDS = 10.0  # a process may be stopped for so long
 LAST_WORDS_SECONDS = 15.0  # for a run to be recorded after Ctrl-C
-LEAVING_SECONDS = 30.0  # between the end of a server and that of the workers, or the other way round
+SERVERS_SECONDS = 5.0  # for servers to end behind all workers: MXNet's do so together
+WORKERS_SECONDS = 30.0  # for workers to end behind a server
 ENDING_SECONDS = 20.0  # for an agent to end its role and to bring the run's end to its store
 CLEARING_SECONDS = 15.0  # for the same on a machine whose agent is lost
 UNKNOWN = "UNKNOWN"  # the status of a run on a machine that cannot be reached
@@ -169,10 +170,10 @@ class Watch:
                 return self._failure(f"{link.role}: stopped for {STOPPED_SECONDS:.0f} seconds, as by SIGSTOP")
         workers = [link for link in self._links if link.role.kind == plan.WORKER]
         living = [worker for worker in workers if worker.exit_code is None]
-        if not living and now - max(worker.ended for worker in workers) > LEAVING_SECONDS:
+        if not living and now - max(worker.ended for worker in workers) > SERVERS_SECONDS:
             return Outcome(0)  # the servers wait for a word that no worker has said
         for link in self._links:
-            if living and link not in workers and link.exit_code is not None and now - link.ended > LEAVING_SECONDS:
+            if living and link not in workers and link.exit_code is not None and now - link.ended > WORKERS_SECONDS:
                 return self._failure(f"{link.role}: ended while {living[0].role} still ran")
         if self._idle_seconds and living and all(now - link.busy > self._idle_seconds for link in self._links):
             return self._failure(f"all processes: none has computed for {self._idle_seconds:.0f} seconds")

@@ -1,0 +1,112 @@
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+import uuid
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from experiments import ROOT
+from experiments.launch import MARKER
+
+ADDING = str(Path(__file__).parent / "adding.py")
+MARK = "LAUNCH_TEST"
+
+
+def environment(pid: int) -> dict[str, str]:
+    with suppress(OSError):
+        words = Path(f"/proc/{pid}/environ").read_bytes().decode(errors="replace").split("\0")
+        return dict(word.split("=", 1) for word in words if "=" in word)
+    return {}
+
+
+class Launched:
+    """A launcher and everything that it has started, found by a mark in the environment."""
+
+    def __init__(self, *words: str, launch: tuple = (sys.executable, "-m", "experiments.launch"), **more: str):
+        self.mark = uuid.uuid4().hex
+        told = {**os.environ, MARK: self.mark, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", **more}
+        self.process = subprocess.Popen(
+            [*launch, *words], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=told
+        )
+        self.lines: list[str] = []
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        for line in self.process.stdout:
+            self.lines.append(line.rstrip("\n"))
+
+    @property
+    def said(self) -> str:
+        return "\n".join(self.lines)
+
+    @property
+    def endings(self) -> list[str]:
+        """The lines in which the launcher says what happened."""
+        return [line for line in self.lines if line.startswith("launch: ")]
+
+    def all(self) -> list[int]:
+        """Every process that there is of it, but the store's keeper, which is everybody's."""
+        pids = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+        own = [pid for pid in pids if environment(pid).get(MARK) == self.mark]
+        return [pid for pid in own if b"store_keeper" not in _command(pid) and b"secantus" not in _command(pid)]
+
+    def role(self, name: str) -> int:
+        """The process of a role, such as ``worker1``."""
+        return next(pid for pid in self.all() if environment(pid).get(MARKER, "").endswith(f"/{name}"))
+
+    def agent_of(self, name: str) -> int:
+        stat = Path(f"/proc/{self.role(name)}/stat").read_text()
+        return int(stat.rpartition(")")[2].split()[1])
+
+    def wait_for(self, pattern: str, seconds: float = 60.0) -> None:
+        end = time.monotonic() + seconds
+        while not re.search(pattern, self.said):
+            assert time.monotonic() < end, self.said
+            assert self.process.poll() is None, self.said
+            time.sleep(0.02)
+
+    def wait(self, seconds: float = 60.0) -> int:
+        """Its exit code; when it has ended, nothing of it is left."""
+        code = self.process.wait(seconds)
+        self._reader.join(5.0)
+        assert not self.all(), [(_command(pid), environment(pid).get(MARKER)) for pid in self.all()]
+        return code
+
+    def close(self) -> None:
+        for pid in self.all():
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self.process.wait()
+
+
+def _command(pid: int) -> bytes:
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    return b""
+
+
+@pytest.fixture
+def launch():
+    """Starts a launcher; when the test is over, nothing of it is left."""
+    started = []
+
+    def start(*words: str, **options) -> Launched:
+        started.append(Launched(*words, **options))
+        return started[-1]
+
+    yield start
+    for own in started:
+        own.close()
+
+
+@pytest.fixture
+def adding() -> str:
+    """The program of a worker."""
+    return ADDING
