@@ -33,6 +33,7 @@ class AgentLink:
         exit_code: the role's, when it has ended; a signal as a negative number.
         ended: when that was.
         stopped: since when the role's process has been stopped.
+        unanswered: the addresses that do not confirm what its process sends, since when.
         busy: when it was last seen to compute.
         finished: whether nothing of the role is left, by the agent's word.
         status: of the run that it recorded, then.
@@ -47,6 +48,7 @@ class AgentLink:
         self.exit_code: int | None = None
         self.ended = 0.0
         self.stopped: float | None = None
+        self.unanswered: dict[str, float] = {}
         self.busy = self._heard = time.monotonic()
         self.finished = False
         self.status: str | None = None
@@ -129,6 +131,7 @@ class AgentLink:
         now = time.monotonic()
         if signs := message.get("beat"):
             self.stopped = (self.stopped or now) if signs["stopped"] else None
+            self.unanswered = {peer: self.unanswered.get(peer, now) for peer in signs["unanswered"]}
             since, seconds = self._cpu
             if now - since >= _BUSY_SECONDS:
                 self._cpu = now, signs["cpu_seconds"]

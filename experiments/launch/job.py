@@ -27,7 +27,17 @@ class Role:
         return self.kind if self.kind == SCHEDULER else f"{self.kind} {self.number}"
 
     def __str__(self) -> str:
-        return self.label if self.host.is_local else f"{self.label} on {self.host.name}"
+        return names([self])
+
+
+def names(some: Sequence[Role]) -> str:
+    """Who they are and where, in words."""
+    by_host: dict[Host, list[str]] = {}
+    for role in some:
+        by_host.setdefault(role.host, []).append(role.label)
+    return ", ".join(
+        ", ".join(labels) + ("" if host.is_local else f" on {host.name}") for host, labels in by_host.items()
+    )
 
 
 def roles(hosts: Sequence[Host], servers: int, workers: int) -> list[Role]:

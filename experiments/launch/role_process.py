@@ -105,7 +105,11 @@ class RoleProcess:
     def signs(self) -> dict[str, Any]:
         """Its signs of life."""
         group = self._process.pid
-        return {"stopped": signs.is_stopped(group), "cpu_seconds": signs.cpu_seconds(group)}
+        return {
+            "stopped": signs.is_stopped(group),
+            "cpu_seconds": signs.cpu_seconds(group),
+            "unanswered": signs.unanswered(group),
+        }
 
     def recorded(self) -> str | None:
         """The status of its run, once, a moment after it is recorded to its end: what follows is leave-taking.

@@ -160,14 +160,18 @@ class Watch:
         """What has not happened in its time."""
         now = time.monotonic()
         limit = SILENCE_SECONDS if self._started else START_SECONDS
-        if silent := [str(link.role) for link in self._links if link.silent_seconds > limit]:
-            return self._failure(f"{', '.join(silent)}: not heard for {limit:.0f} seconds")
+        if any(link.silent_seconds > limit for link in self._links):  # a machine that is lost takes all of its roles
+            silent = [link.role for link in self._links if link.silent_seconds > limit - 3 * BEAT_SECONDS]
+            return self._failure(f"{plan.names(silent)}: not heard for {limit:.0f} seconds")
         if self._interrupted:
             number, since = self._interrupted
             return self._as_interrupted(number) if now - since > LAST_WORDS_SECONDS else None
         for link in self._links:
             if link.stopped is not None and now - link.stopped > STOPPED_SECONDS:
                 return self._failure(f"{link.role}: stopped for {STOPPED_SECONDS:.0f} seconds, as by SIGSTOP")
+            for peer, since in link.unanswered.items():
+                if now - since > SILENCE_SECONDS:
+                    return self._failure(f"{link.role}: {peer} has not answered it for {SILENCE_SECONDS:.0f} seconds")
         workers = [link for link in self._links if link.role.kind == plan.WORKER]
         living = [worker for worker in workers if worker.exit_code is None]
         if not living and now - max(worker.ended for worker in workers) > SERVERS_SECONDS:

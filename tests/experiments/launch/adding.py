@@ -9,6 +9,8 @@ import sys
 import time
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parents[3]))
+
 from experiments import journal, worker
 from experiments.journal import Journal
 
