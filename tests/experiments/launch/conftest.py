@@ -29,17 +29,21 @@ class Launched:
     """A launcher and everything that it has started, found by a mark in the environment."""
 
     def __init__(self, *words: str, launch: tuple = (sys.executable, "-m", "experiments.launch"), **more: str):
+        self.jobs: set[str] = set()
         self.mark = uuid.uuid4().hex
         told = {**os.environ, MARK: self.mark, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", **more}
         self.process = subprocess.Popen(
             [*launch, *words], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=told
         )
         self.lines: list[str] = []
+        self.reading = threading.Event()  # cleared, it reads no further, as a pager that waits
+        self.reading.set()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
     def _read(self) -> None:
         for line in self.process.stdout:
+            self.reading.wait()
             self.lines.append(line.rstrip("\n"))
 
     @property
@@ -52,9 +56,11 @@ class Launched:
         return [line for line in self.lines if line.startswith("launch: ")]
 
     def all(self) -> list[int]:
-        """Every process that there is of it, but the store's keeper, which is everybody's."""
-        pids = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
-        own = [pid for pid in pids if environment(pid).get(MARK) == self.mark]
+        """Every process of it, other machines' too, but for the store's keeper, which is everybody's."""
+        told = {int(entry.name): environment(int(entry.name)) for entry in Path("/proc").glob("[0-9]*")}
+        own = {pid for pid, words in told.items() if words.get(MARK) == self.mark}
+        self.jobs |= {told[pid][MARKER].partition("/")[0] for pid in own if MARKER in told[pid]}
+        own |= {pid for pid, words in told.items() if words.get(MARKER, "").partition("/")[0] in self.jobs}
         return [pid for pid in own if b"store_keeper" not in _command(pid) and b"secantus" not in _command(pid)]
 
     def role(self, name: str) -> int:

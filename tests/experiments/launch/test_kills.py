@@ -1,0 +1,45 @@
+"""Random deaths at random times: LAUNCH_KILLS says how many. Each ends the whole job soon, and says who died."""
+
+import os
+import random
+import signal
+import time
+from contextlib import suppress
+
+import pytest
+
+from experiments.journal import Journal, journals
+
+pytestmark = pytest.mark.long
+
+SIGNALS = (signal.SIGKILL, signal.SIGSTOP, signal.SIGTERM)
+NOTICED_SECONDS = 30.0
+
+
+@pytest.mark.parametrize("number", range(int(os.environ.get("LAUNCH_KILLS", "6"))))
+def test_a_random_death(launch, adding, machine, tmp_path, number):
+    chance = random.Random(number)
+    own = launch("--workers", "2", "--servers", "2", "--", "python", adding, "5000", str(tmp_path), "with")
+    role = chance.choice(["worker0", "worker1", "server0", "server1", "scheduler0"])
+    kind = chance.choice(SIGNALS)
+    victim = own.agent_of if chance.random() < 0.25 else own.role
+    pids: list[int] = []
+
+    def there() -> bool:
+        with suppress(StopIteration, OSError):
+            pids.append(victim(role))
+        return bool(pids)
+
+    machine.wait_until(there)
+    time.sleep(chance.uniform(0, 7))  # into the first seconds of training, or into the imports
+    os.kill(pids[0], kind)
+    began = time.monotonic()
+    assert own.wait(NOTICED_SECONDS) == 1, own.said
+    took = time.monotonic() - began
+    name = "scheduler" if role == "scheduler0" else f"{role[:-1]} {role[-1]}"
+    print(
+        f"\nkill {number}: {kind.name} to {'agent of ' * (victim == own.agent_of)}{role}, {took:.1f} s: {own.endings}"
+    )
+    (line,) = own.endings
+    assert line.startswith(f"launch: {name}: ")
+    assert [Journal(found.folder).read("state")["status"] for found in journals(tmp_path)] in ([], ["FAILED"])
