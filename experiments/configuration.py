@@ -2,6 +2,7 @@
 
 import inspect
 import os
+import re
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,7 +22,10 @@ RUNTIME: dict[str, Any] = {
     "data_root": "data",
     "runs_dir": "runs",
     "model_dir": "models",  # parameters that were downloaded
-    "devices": "cpu",  # cpu, gpu, or a list such as gpu:0-3
+    "devices": "cpu",  # cpu, gpu, a list such as gpu:0-3, or auto
+    "kvstore": "auto",  # what sums gradients over devices and machines: auto, or one of MXNet's, see `KVSTORES`
+    "gradient_compression": None,  # 2bit, or 2bit:THRESHOLD; MXNet's threshold is 0.5
+    "dtype": "float32",  # float16 computes in it what can be, on GPUs
     "workers": 2,  # threads that make batches; more where GPUs wait for them
     "save_seconds": 300.0,  # between checkpoints within an epoch; there is one after each epoch besides
     "mongo": None,  # mongodb://HOST:PORT/DATABASE; None takes SACRED_MONGO_URL, or the embedded store
@@ -31,10 +35,15 @@ RUNTIME_TYPES = {
     "runs_dir": str,
     "model_dir": str,
     "devices": str,
+    "kvstore": str | None,
+    "gradient_compression": str | None,
+    "dtype": str,
     "workers": int,
     "save_seconds": float,
     "mongo": str | None,
 }
+KVSTORES = ("auto", "local", "device", "nccl", "dist_sync", "dist_device_sync", "dist_async")
+DTYPES = ("float32", "float16")
 
 # What a command is told besides the experiment's own numbers.
 REQUEST: dict[str, Any] = {
@@ -140,8 +149,7 @@ def _check(updates: Mapping[str, Any], config: Mapping[str, Any], where: str) ->
                 if name not in RUNTIME:
                     raise unknown("key", f"runtime.{name}", [f"runtime.{known}" for known in RUNTIME], where)
                 check_type(f"runtime.{name}", setting, RUNTIME_TYPES[name], where)
-                if name == "workers" and setting < 1:
-                    raise UserError(f"{where}: runtime.workers={setting} is not at least 1")
+                _check_machine(name, setting, where)
         elif key in RUNTIME:
             raise UserError(f"{where}: no key named {key}; did you mean runtime.{key}?")
         elif key not in config:
@@ -152,6 +160,22 @@ def _check(updates: Mapping[str, Any], config: Mapping[str, Any], where: str) ->
                 raise UserError(f"{where}: seed={value} is not from 0 to 2**32 - 1")
         else:
             check_kind(key, value, config[key], where)
+
+
+def _check_machine(name: str, setting: Any, where: str) -> None:
+    """The values that a key of ``runtime`` may have; whether this machine has them is found out later."""
+    if name == "workers" and setting < 1:
+        raise UserError(f"{where}: runtime.workers={setting} is not at least 1")
+    if name == "kvstore" and setting is not None and setting not in KVSTORES:
+        raise unknown("kvstore", setting, KVSTORES, "runtime.kvstore")
+    if name == "dtype" and setting not in DTYPES:
+        raise unknown("dtype", setting, DTYPES, "runtime.dtype")
+    if name == "gradient_compression" and setting is not None:
+        kind, _, threshold = setting.partition(":")
+        if kind != "2bit":
+            raise unknown("compression", kind, ["2bit"], "runtime.gradient_compression")
+        if setting != kind and not (re.fullmatch(r"\d*\.?\d+", threshold) and float(threshold) > 0):
+            raise UserError(f"runtime.gradient_compression={setting}: {threshold or 'nothing'} is no threshold above 0")
 
 
 def _with_other_model(numbers: dict[str, Any], updates: Mapping[str, Any]) -> dict[str, Any]:
