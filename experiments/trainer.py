@@ -79,6 +79,10 @@ class Trainer(gluon.Trainer):
         counts = dict.fromkeys(range(len(self._params)), self._optimizer.num_update)
         self._optimizer._all_index_update_counts = {own.device_id: dict(counts) for own in self._contexts}
 
+    def _init_params(self) -> None:
+        super()._init_params()
+        mx.nd.waitall()  # on a CPU the first push overtakes this pull, which then brings gradients for parameters
+
     def _allreduce_grads(self) -> None:
         if not (self._distributed and self._compression_params):
             super()._allreduce_grads()
