@@ -57,7 +57,8 @@ class Collective:
 
     def __exit__(self, kind: type | None, *_: object) -> None:
         if kind is not None and isinstance(self.kvstore, mx.kv.KVStore):
-            self.kvstore._set_barrier_before_exit(False)  # the others will not come to meet a worker that failed
+            # Or it would wait for the others to end with it. MXNet's Python has no name for this.
+            mx.base.check_call(mx.base._LIB.MXKVStoreSetBarrierBeforeExit(self.kvstore.handle, 0))
 
     @property
     def is_first(self) -> bool:

@@ -37,23 +37,24 @@ def folder(tmp_path_factory):
 class Session:
     """A training of the entry ``experiment``, its sizes made small."""
 
-    def __init__(self, folder, place, experiment, contexts, epochs=5, compression=None, **changes):
+    def __init__(self, folder, place, experiment, contexts, epochs=5, job=None, **changes):
         entry = registry.load(experiment)
-        train, valid = (VideoDataset.open(folder, split) for split in ("train", "validate"))
+        job = job or Collective("device")
+        train = VideoDataset.open(folder, "train")
         self.model = zoo.create(
             entry.model["name"], feature_dims=train.feature_dims, num_classes=train.num_classes, **SIZES[experiment]
         )
-        mx.random.seed(0)
+        mx.random.seed(job.rank)  # what the first worker begins with counts
         self.model.initialize(ctx=contexts)
         self.net = Dequantized(self.model, train.ranges)
         self.net.hybridize(static_alloc=True)
         self.losses = {}
         recipe = replace(entry.training, epochs=epochs, log_interval=5, valid_interval=epochs, **changes)
+        share = (job.rank, job.workers)
         self.metrics = training.fit(
-            self.net, Loader(train, BATCH, entry.data.seg_num, training=True), Loader(valid, 4, None, training=False),
+            self.net, Loader(train, BATCH, entry.data.seg_num, training=True, share=share), validation(folder),
             recipe, contexts, Checkpoints(place, self.model),
-            lambda name, value, step: self.losses.update({step: value} if name == "train.loss" else {}), 0,
-            Collective("device", compression),
+            lambda name, value, step: self.losses.update({step: value} if name == "train.loss" else {}), 0, job,
         )  # fmt: skip
 
     def parameters(self, number=0):
@@ -64,6 +65,11 @@ class Session:
             for name, own in found.items()
             if not name.endswith("score.bias")
         }
+
+
+def validation(folder):
+    """Six batches of 4 videos at most, the last of one."""
+    return Loader(VideoDataset.open(folder, "validate"), 4, None, training=False)
 
 
 def distance(one, other):
@@ -96,11 +102,10 @@ def test_so_it_is_with_momentum(folder, tmp_path, optimizer):
 
 def test_metrics_are_the_same_to_the_last_bit(folder, tmp_path):
     one = Session(folder, tmp_path, "attention_lstm_youtube8m", [mx.cpu(0)], epochs=1)
-    loader = Loader(VideoDataset.open(folder, "validate"), 4, None, training=False)  # the last batch has one video
     for count in (2, 3, 7):
         several = [mx.cpu(number) for number in range(count)]
         one.model.collect_params().reset_ctx(several)
-        assert training.evaluate(one.net, loader, "sigmoid_cross_entropy", several) == one.metrics
+        assert training.evaluate(one.net, validation(folder), "sigmoid_cross_entropy", several) == one.metrics
 
 
 def test_a_checkpoint_goes_on_with_other_devices(folder, tmp_path):
@@ -120,7 +125,7 @@ def test_gradients_go_compressed_between_devices(folder, tmp_path):
     changes = {"optimizer": "sgd", "optimizer_params": {}, "learning_rate": 0.2, "epochs": 4}
     plain, small = (
         Session(folder, tmp_path / str(given), "attention_cluster_youtube8m", [mx.cpu(0), mx.cpu(1)],
-                compression=given, **changes)
+                job=Collective("device", given), **changes)
         for given in (None, {"type": "2bit", "threshold": 0.5})
     )  # fmt: skip
     assert distance(plain.parameters(), small.parameters()) > 1e-3

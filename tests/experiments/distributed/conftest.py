@@ -33,6 +33,7 @@ def _run(folder: Path, words: list[str], workers: int = 2, servers: int = 1, **v
         "DMLC_NUM_WORKER": str(workers),
         "DMLC_NUM_SERVER": str(servers),
         "OMP_NUM_THREADS": "1",
+        "PYTHONPATH": f"{ROOT}:{ROOT / 'tests' / 'experiments'}",
         **variables,
     }
 
