@@ -119,7 +119,7 @@ def _follow(words: list[str]) -> None:
 
 def _way_on() -> str:
     """How to go on with the run that was interrupted, if there is a way."""
-    if run_log.folder is None or run_log.command != "train":
+    if run_log.folder is None or run_log.command != "train" or worker.share()[1] > 1:  # their launcher says it
         return ""
     where = "from its last checkpoint" if (run_log.folder / "checkpoints" / "last").exists() else "from its start"
     return f"; go on {where} by: python experiments/run.py with resume={run_log.folder.name}"

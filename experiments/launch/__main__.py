@@ -11,14 +11,16 @@ from experiments.errors import UserError
 from experiments.launch import hosts, job
 from experiments.launch.watch import Watch
 
-_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 5.0, 60.0  # before another start: what was cut may be back then
+_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 2.0, 60.0  # before another start: what was cut may be back then
 
 _EPILOG = """\
 example:
   python -m experiments.launch --workers 2 --servers 1 --hosts machines.txt --restarts 3 -- \\
       python experiments/run.py with experiment=attention_cluster_youtube8m runtime.kvstore=dist_sync
 
-the hosts file has a line for each machine: NAME [address=IP] [workers=N] [folder=PATH] [python=PATH]
+Workers that train one net say runtime.kvstore=dist_sync. The hosts file has a line for each machine:
+  NAME [address=IP] [workers=N] [folder=PATH] [python=PATH]
+Failures, restarts and what every machine needs: docs/many_machines.md
 """
 
 

@@ -7,11 +7,11 @@ import subprocess
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from experiments import child, journal, worker
 from experiments.journal import Journal
 from experiments.launch import MARKER, signs
+from experiments.launch.signs import Signs
 from experiments.launch.wire import Inlet
 
 _BAR_SECONDS = 0.5
@@ -102,14 +102,9 @@ class RoleProcess:
             self.run = json.loads(told[-1])
         return bool(told)
 
-    def signs(self) -> dict[str, Any]:
+    def signs(self) -> Signs:
         """Its signs of life."""
-        group = self._process.pid
-        return {
-            "stopped": signs.is_stopped(group),
-            "cpu_seconds": signs.cpu_seconds(group),
-            "unanswered": signs.unanswered(group),
-        }
+        return signs.of_group(self._process.pid)
 
     def recorded(self) -> str | None:
         """The status of its run, once, a moment after it is recorded to its end: what follows is leave-taking.
@@ -140,7 +135,7 @@ class RoleProcess:
 def _share(told: dict[str, str], place: int, workers: int) -> dict[str, str]:
     """Its part of the machine's cores, where nobody has said how many threads it takes, and of the GPUs."""
     cores = max(1, len(os.sched_getaffinity(0)) // workers)
-    share = {} if "OMP_NUM_THREADS" in told else {"OMP_NUM_THREADS": str(cores)}
+    share = {} if told.get("OMP_NUM_THREADS") else {"OMP_NUM_THREADS": str(cores)}
     visible = told.get("CUDA_VISIBLE_DEVICES")
     present = sorted((path.name.removeprefix("nvidia") for path in Path("/dev").glob("nvidia[0-9]*")), key=int)
     gpus = present if visible is None else [word for word in visible.split(",") if word]

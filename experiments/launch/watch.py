@@ -24,7 +24,7 @@ from experiments.launch.screen import Screen
 START_SECONDS = 60.0  # until an agent answers
 STOPPED_SECONDS = 10.0  # a process may be stopped for so long
 LAST_WORDS_SECONDS = 15.0  # for a run to be recorded after Ctrl-C
-SERVERS_SECONDS = 5.0  # for servers to end behind all workers: MXNet's do so together
+SERVERS_SECONDS = 3.0  # for servers to end behind all workers: MXNet's do so together
 WORKERS_SECONDS = 30.0  # for workers to end behind a server
 ENDING_SECONDS = 20.0  # for an agent to end its role and to bring the run's end to its store
 CLEARING_SECONDS = 15.0  # for the same on a machine whose agent is lost

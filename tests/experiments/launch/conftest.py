@@ -116,3 +116,27 @@ def launch():
 def adding() -> str:
     """The program of a worker."""
     return ADDING
+
+
+SMOKE = ["with", "smoke", "dropout=0.0", "batch_size=8", "log_interval=1", "seed=1"]  # 4 steps an epoch
+
+
+@pytest.fixture(scope="session")
+def one_process(tmp_path_factory) -> Path:
+    """A folder with the run of one process, 52 steps, and the data that all take."""
+    folder = tmp_path_factory.mktemp("one")
+    words = [*SMOKE, "epochs=13", f"runtime.data_root={folder}/data", f"runtime.runs_dir={folder}/runs"]
+    command = [sys.executable, "experiments/run.py", *words]
+    subprocess.run(command, cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"}, check=True, capture_output=True)
+    return folder
+
+
+@pytest.fixture
+def training(one_process):
+    """The command of a real training run that is recorded in a folder."""
+
+    def command(folder: Path, *words: str) -> list[str]:
+        places = [f"runtime.data_root={one_process}/data", f"runtime.runs_dir={folder}/runs"]
+        return ["--", "python", "experiments/run.py", *SMOKE, *places, "runtime.kvstore=dist_sync", *words]
+
+    return command
