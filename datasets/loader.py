@@ -84,18 +84,19 @@ class Loader:
         """Batches an epoch."""
         return -(-len(self.dataset) // self.batch_size)
 
-    def epoch(self, epoch: int = 0, first_batch: int = 0) -> Iterator[Batch]:
+    def epoch(self, epoch: int = 0, first_batch: int = 0, every: int = 1) -> Iterator[Batch]:
         """The batches of one epoch, made by threads ahead of their use.
 
         Args:
             epoch: which epoch; it decides the order and the jitter.
             first_batch: where to start; the batches from there on are the same as in a whole epoch.
+            every: 2 leaves out every second of them, and so on.
         """
-        if epoch < 0 or first_batch < 0:
-            raise ValueError(f"epoch {epoch}, first_batch {first_batch}: below 0")
-        return self._batches(epoch, first_batch)
+        if epoch < 0 or first_batch < 0 or every < 1:
+            raise ValueError(f"epoch {epoch}, first_batch {first_batch}: below 0, or every {every} below 1")
+        return self._batches(epoch, first_batch, every)
 
-    def _batches(self, epoch: int, first_batch: int) -> Iterator[Batch]:
+    def _batches(self, epoch: int, first_batch: int, every: int) -> Iterator[Batch]:
         order = np.arange(len(self.dataset))
         if self.training:
             np.random.Generator(np.random.PCG64([self.seed, epoch])).shuffle(order)
@@ -104,7 +105,7 @@ class Loader:
         pool = ThreadPoolExecutor(self.workers, thread_name_prefix="loader")
         pending: deque[Future[Batch]] = deque()
         try:
-            for start in range(first_batch * self.batch_size, len(order), self.batch_size):
+            for start in range(first_batch * self.batch_size, len(order), every * self.batch_size):
                 pending.append(pool.submit(self._batch, order, epoch, start, next(memory)))
                 if len(pending) > ahead:
                     yield pending.popleft().result()

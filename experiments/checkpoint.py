@@ -21,12 +21,12 @@ class Checkpoints:
     ``progress.json``, and two links, ``last`` and ``best``. Others are removed.
 
     Args:
-        folder: need not exist yet.
+        folder: need not exist yet. None for a worker that saves nothing and finds nothing.
         model: whose parameters are saved and loaded.
         seconds: after which another checkpoint is due within an epoch.
     """
 
-    def __init__(self, folder: Path, model: gluon.Block, seconds: float = 300.0):
+    def __init__(self, folder: Path | None, model: gluon.Block, seconds: float = 300.0):
         self.folder = folder
         self.model = model
         self.seconds = seconds
@@ -34,7 +34,7 @@ class Checkpoints:
 
     def is_due(self) -> bool:
         """Whether more would be lost now than may be."""
-        return time.monotonic() - self._saved >= self.seconds
+        return self.folder is not None and time.monotonic() - self._saved >= self.seconds
 
     def save(self, epoch: int, trainer: gluon.Trainer, progress: dict[str, Any], best: bool = False) -> None:
         """Write the state after ``epoch`` complete epochs, aside first and then renamed.
@@ -45,6 +45,8 @@ class Checkpoints:
             progress: anything that JSON holds; ``step`` says how many steps were made.
             best: whether ``best`` is to name this checkpoint.
         """
+        if self.folder is None:
+            return
         target = self.folder / f"epoch-{epoch:04d}-step-{progress['step']:06d}"
         aside = self.folder / f".{target.name}.tmp"
         shutil.rmtree(aside, ignore_errors=True)
@@ -56,9 +58,9 @@ class Checkpoints:
             _onto_disk(path)
         shutil.rmtree(target, ignore_errors=True)
         aside.rename(target)
-        self._link("last", target)
+        _link(self.folder / "last", target)
         if best:
-            self._link("best", target)
+            _link(self.folder / "best", target)
         kept = {(self.folder / name).resolve() for name in ("last", "best")}
         for other in self.folder.glob("epoch-*"):
             if other.resolve() not in kept:
@@ -71,21 +73,24 @@ class Checkpoints:
         Raises:
             UserError: if it cannot be read.
         """
-        last = self.folder / "last"
-        if not last.exists():
+        if self.folder is None or not (last := self.folder / "last").exists():
             return None
         try:
             self.model.load_parameters(str(last / "net.params"), ctx=self.model.collect_params().list_ctx())
-            trainer.load_states(str(last / "trainer.states"))
+            if (last / "trainer.states").exists():
+                trainer.load_states(str(last / "trainer.states"))
+            else:
+                print(f"{last}: no optimizer's state in it, as dist_async saves none; it starts anew")
             return json.loads((last / "progress.json").read_text())
         except (mx.MXNetError, OSError, ValueError, AssertionError, EOFError, pickle.UnpicklingError) as error:
             raise UserError(f"{last}: the checkpoint is damaged ({type(error).__name__}); start a new run") from error
 
-    def _link(self, name: str, target: Path) -> None:
-        aside = self.folder / f".{name}.tmp"
-        aside.unlink(missing_ok=True)
-        aside.symlink_to(target.name)
-        aside.replace(self.folder / name)
+
+def _link(link: Path, target: Path) -> None:
+    aside = link.with_name(f".{link.name}.tmp")
+    aside.unlink(missing_ok=True)
+    aside.symlink_to(target.name)
+    aside.replace(link)
 
 
 def _onto_disk(path: Path) -> None:

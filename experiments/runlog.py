@@ -18,7 +18,7 @@ from sacred.observers import RunObserver
 from sacred.run import Run
 from sacred.utils import SacredInterrupt
 
-from experiments import configuration, journal, shown, surroundings
+from experiments import configuration, journal, shown, surroundings, worker
 from experiments.copier import Copier
 from experiments.errors import UserError
 from experiments.journal import Journal
@@ -147,6 +147,7 @@ class RunLog(RunObserver):
             self._journal = Journal(configuration.run_folder(config, resumed))
             if not self._journal.take():
                 raise UserError(f"resume={resumed}: that run is still running")
+            worker.tell_run(self._journal.folder, command)
             self._state = {**self._journal.read("state"), "stop_time": None, "fail_trace": None}
             self._state.pop("died", None)
             self._state["parts"] = [*self._state.get("parts", []), str(start_time)]
@@ -186,6 +187,7 @@ class RunLog(RunObserver):
 
 def _write_start(new: Journal, address: str, ex_info, command, host_info, start_time, config, meta_info) -> None:
     """The first words of a new run."""
+    worker.tell_run(new.folder, command)
     commit, diff = surroundings.git()
     if diff:
         (new.folder / "changes.diff").write_text(diff)

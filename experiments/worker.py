@@ -1,8 +1,13 @@
 """Which worker of a job this process is: ``experiments.launch`` says it through the environment."""
 
+import json
 import os
+import stat
+from contextlib import suppress
+from pathlib import Path
 
 RANK, WORKERS = "EXPERIMENTS_WORKER", "EXPERIMENTS_WORKERS"
+RUN_PIPE = "EXPERIMENTS_RUN_PIPE"  # a descriptor on which the launcher hears of the run
 
 
 def share() -> tuple[int, int]:
@@ -13,3 +18,13 @@ def share() -> tuple[int, int]:
 def is_first() -> bool:
     """Whether this is the worker that records the run and speaks to the user."""
     return share()[0] == 0
+
+
+def tell_run(folder: Path, command: str) -> None:
+    """Tell the launcher, if there is one, in which folder this worker records its run, and what the run does."""
+    pipe = os.environ.get(RUN_PIPE)
+    if pipe is None:
+        return
+    with suppress(OSError, ValueError):  # of a process that was started without it
+        if stat.S_ISFIFO(os.fstat(int(pipe)).st_mode):
+            os.write(int(pipe), json.dumps({"run": str(folder.absolute()), "command": command}).encode() + b"\n")
