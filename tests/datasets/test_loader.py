@@ -149,7 +149,7 @@ def test_a_video_without_sound_has_length_0(dataset):
 
 
 def test_labels_are_multi_hot(dataset):
-    (batch,) = Loader(dataset, 15, None, training=False).epoch()
+    (batch,) = Loader(dataset, 15, 2, training=False).epoch()
     assert batch.labels.shape == (15, CLASSES)
     assert batch.labels.argmax(axis=1).tolist() == [0, 1, 2, 3, 4] * 3
     assert batch.labels.sum() == 15
