@@ -60,16 +60,27 @@ def sizes(urls: list[str], connections: int) -> list[int]:
         pool.shutdown(cancel_futures=True)
 
 
-def fetch(url: str, path: Path) -> None:
-    """Bring one small file, without a checksum.
+def fetch(url: str, path: Path, size: int | None = None) -> None:
+    """Bring one file, without a checksum.
+
+    Args:
+        url: where from.
+        path: where to.
+        size: in bytes; where it is given, a bar shows the way.
 
     Raises:
         DataError: if it cannot be had.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    item = Download(url, path, None, 0)
+    item = Download(url, path, None, size or 0)
     item.part.unlink(missing_ok=True)  # without a checksum nothing says that an old beginning fits
-    _bring(item, lambda _: None, threading.Event())
+    silent = True if size is None else None  # None: silent where no terminal is
+    with tqdm(total=size, unit="B", unit_scale=True, disable=silent) as bar:
+
+        def advance(count: int) -> None:
+            bar.update(count)
+
+        _bring(item, advance, threading.Event())
 
 
 def fetch_all(downloads: list[Download], connections: int) -> None:

@@ -170,6 +170,8 @@ def read(path: Path) -> Shard:
     except DataError:
         raise
     except (OSError, KeyError, ValueError, TypeError, RuntimeError, AttributeError, MemoryError) as error:  # damage may
+        if "truncated file" in str(error) or "mmap length" in str(error):
+            raise DataError(f"{path}: cut off; copy or make it again") from error
         raise DataError(f"{path}: not a readable data file ({one_line(error)}); remove it and make it again") from error
 
 

@@ -60,8 +60,12 @@ def workspace(out: Path, split: str) -> Iterator[Path]:
 
 
 @contextmanager
-def taken(folder: Path, refusal: str) -> Iterator[Path]:
+def taken(folder: Path, refusal: str | None) -> Iterator[Path]:
     """``folder``, made where it is not there, for this process alone.
+
+    Args:
+        folder: which.
+        refusal: what is told where another process has it; None waits for that one.
 
     Raises:
         DataError: with ``refusal``, if another process has it.
@@ -70,7 +74,7 @@ def taken(folder: Path, refusal: str) -> Iterator[Path]:
     lock = os.open(folder, os.O_RDONLY)
     try:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(lock, fcntl.LOCK_EX | (fcntl.LOCK_NB if refusal else 0))
         except BlockingIOError as error:
             raise DataError(f"{refusal}; let it end") from error
         yield folder

@@ -1,7 +1,7 @@
 """What can be converted: kinds of source told apart by content, cut into stretches, read as videos."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from enum import Enum
 from pathlib import Path
 from typing import NamedTuple
@@ -12,8 +12,11 @@ from datasets.record import Entry, Record
 
 SNIFFED_BYTES = 4096
 DATA_FILE_START = b"\x89HDF\r\n\x1a\n"
-# What lies beside sources in a folder, put there by datasets.youtube8m, datasets.convert or by hand.
-PASSED_OVER = ("plan.json", "MD5SUMS", "vocabulary.csv", "bad_records_*.csv", "README*", "LICENSE*")
+# What lies beside sources in a folder, put there by datasets.youtube8m, datasets.convert, an extraction or by hand.
+PASSED_OVER = (
+    *("plan.json", "MD5SUMS", "vocabulary.csv", "bad_records_*.csv", "extraction.json", "notes_*.txt"),
+    *("README*", "LICENSE*"),
+)
 
 
 class Kind(Enum):
@@ -50,7 +53,7 @@ class Span(NamedTuple):
 
 
 def files(sources: list[Path]) -> list[Path]:
-    """The files that ``sources`` name: a folder stands for its files in the order of their names.
+    """The files to convert that ``sources`` name: a folder stands for its files in the order of their names.
 
     In a folder with features of own data (.npz, .npy), its only CSV stands for all of them. Data files and what is
     known to be no source are passed over there.
@@ -71,8 +74,11 @@ def files(sources: list[Path]) -> list[Path]:
 
 def kind_of(path: Path) -> Kind:
     """What the file at ``path`` is."""
-    with path.open("rb") as file:
-        head = file.read(SNIFFED_BYTES)
+    try:
+        with path.open("rb") as file:
+            head = file.read(SNIFFED_BYTES)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
     if head.startswith(DATA_FILE_START):
         return Kind.DATA_FILE
     if tfrecord.starts_record(head):
@@ -176,20 +182,35 @@ def _parsed(content: bytes) -> Record | str:
         return f"not readable: {one_line(error)}"
 
 
-def _files_in(folder: Path) -> list[Path]:
+def kinds_in(folder: Path) -> dict[Path, Kind]:
+    """What each file in a folder is, by name, but for hidden files and those that are known to be no source."""
     inside = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
-    files = [path for path in inside if path.is_file() and not any(map(path.match, PASSED_OVER))]
-    kinds = {path: kind for path in files if (kind := kind_of(path)) is not Kind.DATA_FILE}
-    if not kinds:
-        folders = ", ".join(name_of(path) for path in inside if path.is_dir())
-        raise DataError(f"{folder}: no files in it to convert" + (f"; it has folders: {folders}" if folders else ""))
-    if Kind.FEATURES not in kinds.values():
-        return list(kinds)
+    return {path: kind_of(path) for path in inside if path.is_file() and not any(map(path.match, PASSED_OVER))}
+
+
+def table_in(folder: Path, kinds: Mapping[Path, Kind]) -> Path:
+    """The CSV that names the features of own data in a folder.
+
+    Args:
+        folder: where they are.
+        kinds: what is in it.
+
+    Raises:
+        DataError: if there is none, or another.
+    """
     tables = [path for path, kind in kinds.items() if kind is Kind.OWN_DATA]
     if len(tables) != 1:
         names = ", ".join(path.name for path in tables) or "none"
         raise DataError(f"{folder}: features need one CSV with the columns id and labels, here are: {names}; name it")
-    return tables
+    return tables[0]
+
+
+def _files_in(folder: Path) -> list[Path]:
+    kinds = {path: kind for path, kind in kinds_in(folder).items() if kind is not Kind.DATA_FILE}
+    if not kinds:
+        folders = ", ".join(sorted(name_of(own) for own in folder.iterdir() if own.is_dir() and own.name[0] != "."))
+        raise DataError(f"{folder}: no files in it to convert" + (f"; it has folders: {folders}" if folders else ""))
+    return [table_in(folder, kinds)] if Kind.FEATURES in kinds.values() else list(kinds)
 
 
 def _row_spans(path: Path, limit: int) -> list[Span]:

@@ -31,8 +31,8 @@ def send(arguments: list[str]) -> None:
         _fail("its name is not UTF-8, and decord takes no other; rename the file")
     except (decord.DECORDError, RuntimeError) as error:
         if "cannot find video stream" in str(error):
-            _fail("no video stream in it; leave the file out")
-        _fail(f"not a video that can be read{because(_said_so_far())}; copy it again, or leave it out")
+            _fail("no video stream in it")
+        _fail(f"not a video that can be read{because(_said_so_far())}")
     except BrokenPipeError:  # nobody wants more
         os._exit(0)
 
@@ -43,7 +43,7 @@ def _send_frames(path: str, rate: float) -> None:
     reader = decord.VideoReader(path, num_threads=2)
     count = len(reader)
     if not count:
-        _fail("a video stream without pictures; leave the file out")
+        _fail("a video stream without pictures")
     starts, end = _times(reader, count)
     times = np.arange(max(1, np.ceil((end - LATE_SECONDS) * rate))) / rate  # (n,)
     wanted = np.maximum(0, np.searchsorted(starts, times + LATE_SECONDS, "right") - 1)  # (n,) numbers of pictures
@@ -56,7 +56,7 @@ def _send_frames(path: str, rate: float) -> None:
         if number >= position:  # otherwise the same picture again
             following = _next(reader, int(number) - position)
             if following is None and not position:
-                _fail(f"no picture can be decoded{because(_said_so_far())}; leave the file out")
+                _fail(f"no picture can be decoded{because(_said_so_far())}")
             if following is None:
                 _say(NOTE, f"broken: its pictures end before second {second:g} of {end:.1f}")
                 break

@@ -70,7 +70,7 @@ class Frames:
                     break
             self.notes = decoder.end()
             if not read:
-                raise DataError(f"{self._path}: no picture can be decoded{because(self.notes)}; leave the file out")
+                raise DataError(f"{self._path}: no picture can be decoded{because(self.notes)}")
             if read < self.count and not self.notes:
                 self.notes = [f"breaks off after {read} of {self.count} pictures"]
 
@@ -113,6 +113,8 @@ class _Decoder:
     def __init__(self, what: str, path: Path, rate: float):
         if not path.is_file():
             raise DataError(f"{path}: {'a folder, not a video' if path.is_dir() else 'no such file'}")
+        if not path.stat().st_size:
+            raise DataError(f"{path}: empty file")
         self._path = path
         self._stood_still = False
         self._said: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  closed by __exit__

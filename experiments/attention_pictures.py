@@ -111,7 +111,7 @@ def _frames(video: Path, rate: float, numbers: list[int]) -> list[np.ndarray | N
 def _title(own: Explained, net: Description) -> tuple[str, str]:
     """The video, and its best classes."""
     best = zip(own.classes[:CLASSES].tolist(), own.probabilities[:CLASSES].tolist(), strict=True)
-    classes = [f"{_cut(net.name_of(number), 34)}  {100 * value:.1f} %" for number, value in best]
+    classes = [f"{_cut(net.title_of(number), 34)}  {100 * value:.1f} %" for number, value in best]
     return _cut(own.id, 110), "      ".join(classes)
 
 

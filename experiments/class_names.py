@@ -24,8 +24,10 @@ def class_names(dataset: str, folder: Path, num_classes: int, vocabulary: str | 
     path = Path(vocabulary) if vocabulary else folder / VOCABULARY
     if not vocabulary and not path.is_file():
         return _subsets() if dataset.startswith("flash_mnist") and num_classes == flash_mnist.CLASSES else []
+    if not path.is_file():
+        raise UserError(f"{path}: no such file")
     try:
-        with path.open(newline="", encoding="utf-8") as file:
+        with path.open(newline="", encoding="utf-8-sig") as file:  # Excel begins it with a mark of its own
             found = {int(row["Index"]): row["Name"] for row in csv.DictReader(file)}
     except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:
         raise UserError(f"{path}: not a CSV with the columns Index and Name") from error

@@ -11,7 +11,7 @@ from typing import Any, get_type_hints
 from experiments import ROOT, named_weights, registry
 from experiments.errors import UserError
 from experiments.journal import Journal
-from experiments.registry.checks import check_arguments, check_kind, check_type, unknown
+from experiments.registry.checks import check_arguments, check_kind, check_type, typed, unknown
 from experiments.registry.schema import Data, Training
 
 DEFAULT_EXPERIMENT = "attention_cluster_flash_mnist"
@@ -116,6 +116,16 @@ def machine(updates: Mapping[str, Any]) -> dict[str, Any]:
     return {**RUNTIME, **settings}
 
 
+def typed_updates(updates: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, Any]:
+    """``updates`` with flags as such where they were typed as ``true`` or ``false``.
+
+    Args:
+        updates: keys and values given by the user.
+        config: what `resolve` made of them.
+    """
+    return {key: typed(value, type(config.get(key))) for key, value in updates.items()}
+
+
 def numbers_of(config: Mapping[str, Any]) -> dict[str, Any]:
     """The experiment's own part of a configuration."""
     others = {"experiment", "runtime", *REQUEST}
@@ -140,12 +150,13 @@ def run_folder(config: Mapping[str, Any], run_id: int | str) -> Path:
     """
     folder = runs_dir(config) / str(run_id)
     if not folder.is_dir():
-        raise UserError(f"run {run_id}: no folder {folder}; `make board` shows the runs there are")
+        raise UserError(f"run {run_id}: no folder {folder}; `python -m experiments runs` lists the runs")
     return folder
 
 
 def _checked(updates: Mapping[str, Any], config: dict[str, Any], where: str) -> dict[str, Any]:
     """``config``, checked to have every key of ``updates``, and as the other keys are where these are given."""
+    updates = typed_updates(updates, config)
     _check(updates, config, where)
     if updates.get("optimizer", config["optimizer"]) != config["optimizer"]:
         config["optimizer_params"] = {}  # another optimizer's arguments
@@ -199,7 +210,7 @@ def _with_other_model(numbers: dict[str, Any], updates: Mapping[str, Any]) -> di
     wanted = {key for key in signature.parameters if key not in GIVEN_BY_DATA}
     arguments, _, _ = registry.split(numbers)
     kept = {key: value for key, value in arguments.items() if key in wanted}
-    given = {key: value for key, value in updates.items() if key in wanted}
+    given = {key: typed(value, signature.parameters[key].annotation) for key, value in updates.items() if key in wanted}
     check_arguments({**kept, **given}, signature, GIVEN_BY_DATA, f"model {name}")
     others = {key: value for key, value in numbers.items() if key not in arguments}
     defaults = {

@@ -3,12 +3,18 @@
 import hashlib
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from datasets.video_dataset import VideoDataset
 from experiments import ROOT, prepare
 
 EXTRACTION = "extraction.json"  # beside data files that were made from raw videos: how
+
+
+def folder_of(config: Mapping[str, Any]) -> Path:
+    """Where the dataset of ``config`` lies."""
+    return ROOT / config["runtime"]["data_root"] / config["dataset"]
 
 
 def open_split(config: Mapping[str, Any], split: str) -> VideoDataset:

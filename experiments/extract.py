@@ -1,6 +1,7 @@
 """From video files to a dataset: features of pictures and sound in the data files of datasets.hdf5."""
 
 import json
+import os
 import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,12 +12,12 @@ import numpy as np
 
 from datasets import hdf5, output_folder, video_file
 from datasets.errors import DataError, one_line
-from experiments import extract_work
-from experiments.extraction import PLACES, Extraction, Extractor, record_of
+from experiments import counted, extract_work
+from experiments.data import EXTRACTION
+from experiments.extraction import PLACES, Extraction, Extractor
 
-__all__ = ["Extraction", "Summary", "extract", "record_of", "videos_in"]
+__all__ = ["Extraction", "Summary", "extract", "videos_in"]
 
-RECORD = "extraction.json"
 SHARD_BYTES = 400 << 20
 
 
@@ -39,7 +40,8 @@ class Summary:
     bad: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
-        made = f"{self.videos} videos, {self.frames} pictures in {self.files} data files of split {self.split}"
+        held = f"{counted(self.videos, 'video')}, {counted(self.frames, 'picture')}"
+        made = f"{held} in {counted(self.files, 'data file')} of split {self.split}"
         return "\n".join([made, *self.notes, *(f"left out: {line}" for line in self.bad)])
 
 
@@ -95,27 +97,29 @@ def extract(
     if not skip_bad:
         extract_work.check_labels(listed, single_label)
     extractor = Extractor(settings, ctx)
-    description = extractor.description()
     conversion = extract_work.digest(
         [extractor.fingerprint(), [video[:5] for video in listed], num_classes, single_label]
     )
+    description = extractor.description()
     try:
         with extract_work.work_folder(out, split) as work:
-            description = extractor.description()
-            _check_record(out / RECORD, description)
+            _check_record(out / EXTRACTION, description, work)
             if (done := _made_before(out, split, conversion)) is not None:
                 shutil.rmtree(work)
                 return done
+            with output_folder.taken(out, None):  # another split may begin at this moment, made otherwise
+                _check_record(out / EXTRACTION, description, work)
+                _write(out / EXTRACTION, json.dumps(description, indent=2) + "\n")
             made, notes, bad = extract_work.make(listed, work, extractor, single_label, skip_bad)
             report = output_folder.report_path(out, split)
             output_folder.write_report(report, bad)
             if not made:
                 raise DataError(f"{listed[0].path}: no video can be used, see {report}")
-            _write_record(out / RECORD, description)
+            _write(_notes_path(out, split), "".join(f"{line}\n" for line in notes))
             groups = _groups(made)
             for number, group in enumerate(groups):
                 shard = _shard(group, extractor, num_classes, single_label)
-                shard.source = f"raw video by {settings.backbone}, see {RECORD}"
+                shard.source = f"raw video by {settings.backbone}, see {EXTRACTION}"
                 shard.conversion = conversion
                 shard.skipped = [str(line) for line in bad]
                 hdf5.write(out / hdf5.shard_name(split, number, len(groups)), shard)
@@ -179,12 +183,19 @@ def _made_before(out: Path, split: str, conversion: str) -> Summary | None:
     if not files or files[-1].name != hdf5.shard_name(split, len(files) - 1, len(files)):
         return None
     frames = sum(len(shard.features["rgb"]) for shard in shards)
-    return Summary(sum(map(len, shards)), frames, len(files), split, [], list(shards[0].skipped))
+    told = _notes_path(out, split)
+    notes = told.read_text(encoding="utf-8").splitlines() if told.is_file() else []
+    return Summary(sum(map(len, shards)), frames, len(files), split, notes, list(shards[0].skipped))
 
 
-def _check_record(path: Path, description: dict[str, Any]) -> None:
-    """See that the splits of a dataset are made alike."""
-    if not path.exists():
+def _check_record(path: Path, description: dict[str, Any], work: Path) -> None:
+    """See that the splits of a dataset are made alike; where none is made yet, or begun but in ``work``, all is well.
+
+    Raises:
+        DataError: if they are not.
+    """
+    begun = [folder for folder in path.parent.glob(".*.extract") if folder != work]
+    if not path.exists() or not (begun or any(path.parent.glob("*.h5"))):
         return
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
@@ -196,7 +207,19 @@ def _check_record(path: Path, description: dict[str, Any]) -> None:
             raise DataError(f"{path}: {key} is {there} there and {value} now; choose another folder, or do it alike")
 
 
-def _write_record(path: Path, description: dict[str, Any]) -> None:
-    aside = path.with_name(f".{path.name}.tmp")
-    aside.write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
-    aside.replace(path)
+def _notes_path(out: Path, split: str) -> Path:
+    """Where it stands what is wrong with videos that are used, a line each."""
+    return out / f"notes_{split}.txt"
+
+
+def _write(path: Path, text: str) -> None:
+    """``text`` as the file ``path``; no text, no file."""
+    if not text:
+        path.unlink(missing_ok=True)
+        return
+    aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        aside.write_text(text, encoding="utf-8", errors="backslashreplace")
+        aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)

@@ -2,8 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,6 +14,7 @@ from datasets import output_folder, own_data
 from datasets.errors import DataError
 from datasets.layout import MAX_ID_BYTES
 from datasets.record import MAX_CLASSES, BadRecord
+from experiments import counted
 from experiments.extraction import Extractor, name_of
 
 
@@ -37,6 +38,10 @@ class Video(NamedTuple):
     labels: tuple[int, ...] | None
     kept: Path = Path()
     frames: int = 0
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C between the first video and the last; it says how many were done."""
 
 
 def listed(videos: list[Path], table: dict[str, tuple[int, ...]] | None) -> list[Video]:
@@ -87,7 +92,7 @@ def check_labels(listed: list[Video], single_label: bool) -> None:
     """
     for video in listed:
         if flaw := _flaw(video, single_label):
-            raise DataError(f"{video.path}: {flaw}; skip_bad leaves such out")
+            raise DataError(f"{video.path}: {flaw}; skip_bad=True leaves such out")
 
 
 def make(
@@ -121,8 +126,10 @@ def make(
             except DataError as error:
                 reason = str(error).removeprefix(f"{video.path}: ")
                 if not skip_bad:
-                    raise DataError(f"{video.path}: {reason}; skip_bad leaves such out") from error
+                    raise DataError(f"{video.path}: {reason}; skip_bad=True leaves such out") from error
                 bad.append(BadRecord(video.path, number, "the whole file", reason))
+            except KeyboardInterrupt:
+                raise Interrupted(f"after {number} of {counted(len(listed), 'video')}") from None
             advance(1.0)
     return made, notes, bad
 
@@ -155,10 +162,16 @@ def _made(kept: Path) -> tuple[int, list[str]] | None:
         return None
 
 
-def work_folder(out: Path, split: str) -> AbstractContextManager[Path]:
-    """A folder for what is done so far; it stays where the work is stopped."""
+@contextmanager
+def work_folder(out: Path, split: str) -> Iterator[Path]:
+    """A folder for what is done so far; it stays where the work is stopped, if anything is done."""
     refusal = f"{out}: another extraction of split {split} is at work here"
-    return output_folder.taken(out / f".{split}.extract", refusal)
+    with output_folder.taken(out / f".{split}.extract", refusal) as work:
+        try:
+            yield work
+        finally:
+            with suppress(OSError):  # not empty, or gone
+                work.rmdir()
 
 
 def digest(content: Any) -> str:

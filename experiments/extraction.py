@@ -7,8 +7,8 @@ Inception that it was trained with, and those of no other network.
 import dataclasses
 import hashlib
 import json
+import sys
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,7 +19,6 @@ import numpy as np
 from datasets import log_mel, video_file
 from datasets.errors import DataError, one_line
 from datasets.layout import YOUTUBE8M_RANGE
-from datasets.record import Record
 from gluon_models import backbones
 
 FORMAT_VERSION = 1
@@ -59,12 +58,13 @@ class Extraction:
     pca_sha256: str | None = None
 
     @classmethod
-    def read(cls, path: Path, model_dir: Path | None = None) -> "Extraction":
+    def read(cls, path: Path, model_dir: Path | None = None, folder: Path | None = None) -> "Extraction":
         """The settings in an ``extraction.json``.
 
         Args:
             path: of the file.
             model_dir: where GluonCV's files are on this machine.
+            folder: where its own files are taken from, if they are there; None is the record's.
 
         Raises:
             DataError: if it is no such file.
@@ -78,10 +78,11 @@ class Extraction:
             if isinstance(error, DataError):
                 raise
             raise DataError(f"{path}: not a record of an extraction ({one_line(error)}); extract again") from error
-        for name in ("weights", "pca"):
+        for name in PLACES:
             if values[name] is not None:
-                stored = Path(values[name])  # or beside the record, where the folder was moved
-                values[name] = stored if stored.is_file() else path.parent / stored.name
+                stored = Path(values[name])  # the machine's that made it; the folder may have been moved since
+                beside = (folder or path.parent) / stored.name
+                values[name] = stored if stored.is_absolute() and not beside.is_file() else beside
         return cls(**values, model_dir=model_dir)
 
 
@@ -232,32 +233,38 @@ class Extractor:
         return self._net(mx.nd.array(scaled, ctx=self._ctx, dtype=np.uint8)).asnumpy()  # (n, dim)
 
 
-def record_of(
-    path: Path, settings: Extraction, ctx: mx.Context | None = None, notes: list[str] | None = None
-) -> Record:
-    """One video as it would stand in a dataset that ``settings`` made; the network is kept for the next one.
+def carry(description: dict[str, Any] | None, folder: Path) -> dict[str, Any] | None:
+    """Copy the files that ``description`` names to ``folder``; the description with their names there.
+
+    One that is gone, or has changed, is told of and left out: a net is for features too.
 
     Args:
-        path: of the video.
-        settings: of a dataset: ``Extraction.read``.
-        ctx: where the network runs; None is the CPU.
-        notes: what is wrong with the video, though it can be used, is put in here.
-
-    Raises:
-        DataError, ModelError: if the video or the settings cannot be used.
+        description: of an extraction; None gives None.
+        folder: must be there.
     """
-    features = _extractor(settings, ctx).features(path, [] if notes is None else notes)
-    return Record(name_of(path), np.empty(0, np.int64), features)
+    found = dict(description or {})
+    for name in PLACES:
+        if found.get(name) is None:
+            continue
+        path = Path(found[name])
+        content = path.read_bytes() if path.is_file() else b""
+        if hashlib.sha256(content).hexdigest() != found.get(f"{name}_sha256"):
+            print(f"{path}: not the {name} of the features any more; raw video needs it in {folder}", file=sys.stderr)
+            continue
+        target = folder / f"extraction-{name}{path.suffix}"
+        aside = target.with_name(f".{target.name}.tmp")
+        try:
+            aside.write_bytes(content)
+            aside.replace(target)
+        finally:
+            aside.unlink(missing_ok=True)
+        found[name] = target.name
+    return description and found
 
 
 def name_of(path: Path) -> str:
     """A video's name: its file's, without the ending."""
     return path.stem.encode(errors="backslashreplace").decode()
-
-
-@cache
-def _extractor(settings: Extraction, ctx: mx.Context | None) -> Extractor:
-    return Extractor(settings, ctx)
 
 
 def _same(what: str, where: object, wanted: str | None, found: str) -> None:

@@ -25,6 +25,7 @@ from datasets.errors import DataError  # noqa: E402
 from experiments import (  # noqa: E402
     compute_capability,
     configuration,
+    data,
     follower,
     registry,
     subnormals,
@@ -33,6 +34,7 @@ from experiments import (  # noqa: E402
     use,
     worker,
 )
+from experiments.class_names import VOCABULARY  # noqa: E402
 from experiments.errors import UserError  # noqa: E402
 from experiments.journal import Journal  # noqa: E402
 from experiments.plain import plain  # noqa: E402
@@ -79,6 +81,8 @@ class VideoExperiment(Experiment):
             words = self._checked(_store_in_configuration(list(sys.argv if argv is None else argv)))
             if not worker.is_first():
                 return _follow(words)
+            if words[1:2] == ["help"] and words[2:3] and words[2] in use.OPTIONS:
+                return print(use.help_of(words[2]))
             if words[1:2] and words[1] in use.OPTIONS:
                 return use.run(words[1], get_config_updates(words[3:] if words[2:3] == ["with"] else words[2:])[0])
         except (UserError, DataError, ModelError) as error:
@@ -151,7 +155,10 @@ for package in ("datasets", "evaluation", "experiments", "gluon_models"):
 
 def _configuration(fixed=None, preset=None, fallback=None):  # noqa: ARG001  Sacred's signature of a config scope
     """The entry that ``experiment`` names, under what the command line says."""
-    return ConfigDict(configuration.resolve(fixed or {}))(fixed=fixed, preset=preset)
+    config = configuration.resolve(fixed or {})
+    if fixed:  # in place: Sacred lays it over the configuration once more
+        fixed.update(configuration.typed_updates(fixed, config))
+    return ConfigDict(config)(fixed=fixed, preset=preset)
 
 
 # The documentation shows decorators only; appending is what Sacred itself does below them, and is tested.
@@ -160,13 +167,19 @@ ex.configurations.append(_configuration)
 
 @ex.main
 def train(_config, _run):
-    """Train a model (the default command); the result is the experiment's metric after the last epoch."""
+    """Train a model (the default command); the result is the experiment's metric after the last epoch.
+
+    Its keys are the experiment's: print_config with experiment=NAME shows them.
+    """
     return _observed(_config, _run, "train")
 
 
 @ex.command
 def evaluate(_config, _run):
-    """Evaluate weights=RUN_ID_OR_FILE on the experiment's validation split."""
+    """Evaluate weights=RUN_ID_OR_FILE on the experiment's validation split.
+
+    Its keys are the experiment's: print_config with weights=RUN_ID shows them.
+    """
     return _observed(_config, _run, "evaluate")
 
 
@@ -201,6 +214,8 @@ def _observed(config, run, command):
     with devices.join(config["runtime"], devices.contexts(config["runtime"]["devices"])) as job:
         job.share([command, plain(config)])
         if command == "train":
+            if (names := data.folder_of(config) / VOCABULARY).is_file():
+                run.open_resource(str(names)).close()  # so that predict knows them where the data have gone
             run.info["checkpoint"] = str(folder / "checkpoints" / "last")
             metrics = tasks.train(config, folder, run.log_scalar, run.info, job)
         else:

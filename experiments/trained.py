@@ -10,10 +10,11 @@ import mxnet as mx
 import numpy as np
 from mxnet import gluon
 
+from datasets.errors import DataError
 from datasets.layout import MODALITIES
 from datasets.record import Record
-from experiments import ROOT, data, prepare, weights
-from experiments.class_names import class_names
+from experiments import data, prepare, weights
+from experiments.class_names import VOCABULARY, class_names
 from experiments.configuration import GIVEN_BY_DATA, numbers_of, run_folder
 from experiments.errors import UserError
 from experiments.inference import videos
@@ -87,16 +88,16 @@ def load(config: Mapping[str, Any], source: Path | None, vocabulary: str | None 
     model = zoo.create(
         config["model"], feature_dims={own.name: own.width for own in modalities}, num_classes=num_classes, **arguments
     )
+    vocabulary = vocabulary or _kept_vocabulary(config)
     model.initialize()
     weights.load(model, path, new_classifier=False)
     limits = {own.name: own.limits for own in modalities}
-    folder = ROOT / config["runtime"]["data_root"] / read.dataset
     description = Description(
         modalities=modalities,
         num_classes=num_classes,
         single_label=recipe.loss == "softmax_cross_entropy",
         seg_num=read.seg_num,
-        class_names=class_names(read.dataset, folder, num_classes, vocabulary),
+        class_names=class_names(read.dataset, data.folder_of(config), num_classes, vocabulary),
         model={"name": config["model"], **arguments},
         origin={
             "weights": str(config["weights"]),
@@ -119,12 +120,24 @@ def _notes(config: Mapping[str, Any]) -> dict[str, Any]:
         raise UserError(f"run {config['weights']}: it does not say what data it was trained on; its start failed")
     if "ranges" in notes:
         return notes
-    today = data.notes_of(data.open_split(config, config["train_split"]))  # an older run noted less
+    older = f"run {config['weights']}: made before runs noted what the bytes of their data stand for: {{}}"
+    try:
+        today = data.notes_of(data.open_split(config, config["train_split"]))
+    except (UserError, DataError) as error:
+        raise UserError(older.format(error)) from error
     if today["fingerprint"] != notes["fingerprint"]:
-        raise UserError(
-            f"run {config['weights']}: its data are not here, and it did not note what their bytes stand for"
-        )
+        raise UserError(older.format(f"{data.folder_of(config)} has other data now; bring back those that it had"))
     return today
+
+
+def _kept_vocabulary(config: Mapping[str, Any]) -> str | None:
+    """The names of classes as they were when the run was trained, if it kept any."""
+    if not isinstance(config["weights"], int):
+        return None
+    journal = Journal(run_folder(config, config["weights"]))
+    resources = journal.read("state").get("resources", [])
+    kept = [journal.files / md5 for name, md5 in resources if Path(name).name == VOCABULARY]
+    return str(kept[-1]) if kept and kept[-1].is_file() else None
 
 
 def _modalities_of_run(notes: Mapping[str, Any]) -> list[Modality]:
@@ -133,7 +146,13 @@ def _modalities_of_run(notes: Mapping[str, Any]) -> list[Modality]:
 
 def _modalities_of_source(source: Path | None) -> list[Modality]:
     """Of the first video of ``source`` that can be used."""
-    for path in videos.files(source) if source else []:
+    inside = videos.look(source) if source else None
+    if inside and inside.raw:
+        raise UserError(
+            f"{inside.raw[0]}: raw video, and a file of parameters does not say how features were made of such;"
+            " give a run's id or an exported net"
+        )
+    for path in inside.features if inside else []:
         ranges = videos.ranges_of(path)
         for entry in videos.read(path):
             if isinstance(entry.content, Record):

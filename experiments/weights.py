@@ -11,10 +11,12 @@ from mxnet import gluon
 from experiments import ROOT, named_weights
 from experiments.configuration import runs_dir
 from experiments.errors import UserError
+from experiments.inference import description
 from gluon_models import paddle
 from gluon_models.errors import ModelError
 from gluon_models.paddle_pickle import read_pdparams
 
+CHECKPOINT = "net.params"  # a checkpoint's file of parameters
 CLASSIFIER = ("classifier.weight", "classifier.bias")  # the last layer's parameters, in every model of ours
 
 
@@ -28,8 +30,12 @@ def find(config: Mapping[str, Any]) -> Path:
     if weights in (listed := named_weights.listed()):
         model_dir = ROOT / config["runtime"]["model_dir"]
         return named_weights.fetch(listed[weights], model_dir, config["allow_unverified"])
-    of_run = folder / str(weights) / "checkpoints" / "last" / "net.params"
+    of_run = folder / str(weights) / "checkpoints" / "last" / CHECKPOINT
     path = of_run if str(weights).isdigit() or of_run.is_file() else Path(str(weights))
+    path = path / CHECKPOINT if (path / CHECKPOINT).is_file() else path
+    exported = path if path.is_dir() else path.parent
+    if (path.is_dir() or path.name.startswith("net-")) and (exported / description.FILE).is_file():
+        raise UserError(f"weights={weights}: of an exported net, which predict alone takes, by weights={exported}")
     if not path.is_file():
         names = ", ".join(listed)
         raise UserError(f"weights={weights}: no file {path}; give a run's id, a file of parameters, or one of {names}")

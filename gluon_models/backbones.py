@@ -104,7 +104,9 @@ def load(
     ctx = ctx or mx.cpu()
     if weights is not None and not pretrained:
         raise ModelError("backbone: both a file of weights and random ones are asked for; leave one out")
-    net, size = _network(name), size or _size(name)
+    net, size = _network(name), _size(name) if size is None else size
+    if size < 1:
+        raise ModelError(f"backbone {name!r} takes no pictures of {size} x {size}; give a size above 0")
     features, dim = _without_classifier(net, name, size)
     if not pretrained:
         print(f"backbone {name}: RANDOM weights, as asked for; its features say little about what is to be seen")
@@ -124,7 +126,8 @@ def _network(name: str) -> HybridBlock:
     known = names()
     if name not in known:
         close = difflib.get_close_matches(name, known, n=1)
-        hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(known)}"
+        near = difflib.get_close_matches(name, known, n=5, cutoff=0.0)
+        hint = f"did you mean {close[0]!r}?" if close else f"the nearest of {len(known)} names are {', '.join(near)}"
         raise ModelError(f"unknown backbone {name!r}; {hint}")
     try:
         return model_zoo.get_model(name)

@@ -1,5 +1,6 @@
 """From videos to their labels, without the training code: neither Sacred nor, but for data files, h5py."""
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
@@ -9,6 +10,7 @@ from shutil import get_terminal_size
 
 from datasets.errors import DataError
 from datasets.record import BadRecord
+from experiments import counted
 from experiments.errors import UserError
 from experiments.inference import attention, batches, predictions, videos
 from experiments.inference.attention import Explained, Explainer
@@ -22,6 +24,7 @@ except ImportError:  # where nothing but an engine is installed
     from experiments.inference.no_bar import NoBar as tqdm  # type: ignore[assignment]  # noqa: N813
 
 SHOWN_VIDEOS = 20  # on the terminal, where the rest is in a file
+NO_END = 1 << 30  # the width of what is no terminal
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,8 @@ class Request:
         top_k: best classes a video.
         batch_size: videos that are computed at once; it changes no result.
         skip_bad: leave out videos that cannot be used; otherwise the first one ends the work.
+        skip_bad_by: how the user asks for it.
+        names_by: how the user gives the classes names.
     """
 
     source: Path
@@ -42,6 +47,20 @@ class Request:
     top_k: int = 20
     batch_size: int = 32
     skip_bad: bool = False
+    skip_bad_by: str = "skip_bad=True"
+    names_by: str = "vocabulary=FILE"
+
+    def check(self) -> None:
+        """See, before a net is loaded, that nothing of it is impossible.
+
+        Raises:
+            UserError, DataError: if something is.
+        """
+        for key, value in (("top_k", self.top_k), ("batch_size", self.batch_size)):
+            if value < 1:
+                raise UserError(f"{key}={value}: below 1")
+        if self.output:
+            predictions.check(self.output)
 
 
 def run(
@@ -63,16 +82,21 @@ def run(
     Raises:
         UserError, DataError: if nothing can be read, or a video cannot be used and is not to be left out.
     """
-    if request.top_k < 1 or request.batch_size < 1:
-        raise UserError(f"top_k={request.top_k}, batch_size={request.batch_size}: below 1")
-    paths = videos.files(request.source)
-    total = sum(videos.size_of(path) for path in paths)
+    request.check()
+    found = videos.look(request.source)
+    if found.raw:
+        raise DataError(f"{found.raw[0]}: a raw video, whose features are to be made first")
+    if found.passed_over:
+        print(found.note(), file=sys.stderr)
+    total = sum(videos.size_of(path) for path in found.features)
     bad: list[BadRecord] = []
     count = 0
+    ids: set[str] = set()
+    again: list[str] = []
     output = predictions.Output(request.output, net) if request.output else nullcontext()
-    width = get_terminal_size().columns
+    width = get_terminal_size().columns if sys.stdout.isatty() else NO_END
     with output as file, tqdm(desc="predicting", total=total, unit="B", unit_scale=True, dynamic_ncols=True) as bar:
-        for batch in _batches(paths, net, request, bad, bar):
+        for batch in _batches(found.features, net, request, bad, bar):
             values = probabilities(engine(batch), net.single_label)  # (B, C)
             classes, best = predictions.best(values, request.top_k)
             looked = attention.of_batch(batch, explainer(batch), net) if explainer else None
@@ -83,36 +107,60 @@ def run(
                 shown = predictions.table(
                     batch.ids[left], classes[left], best[left], net, width, looked[left] if looked else None
                 )
-                bar.write(shown, file=sys.stdout)
+                if not _show(shown, bar) and not file:
+                    return len(bad)
             if told and looked:
                 for video in map(Explained, batch.ids, classes, best, looked):
                     told(video)
             count += len(batch.ids)
-            bar.set_postfix_str(f"{count} videos", refresh=False)
+            for name in batch.ids:
+                again += [name] if name in ids else []
+                ids.add(name)
+            bar.set_postfix_str(counted(count, "video"), refresh=False)
         if not count:
             raise DataError(f"{bad[0]}; no video can be used" if bad else f"{request.source}: no video found")
     for own in bad:
         print(f"left out: {own}", file=sys.stderr)
+    if again:
+        repeated = counted(len(again), "video")
+        print(f"the same id again: {repeated}, the first is {again[0]}; each has its line", file=sys.stderr)
+    if not net.class_names:
+        print(f"no vocabulary is known, so classes are numbers; {request.names_by} gives them names", file=sys.stderr)
     if request.output:
-        print(f"{count} videos in {request.output}")
+        print(f"{counted(count, 'video')} in {request.output}")
     return len(bad)
+
+
+def _show(text: str, bar: tqdm) -> bool:
+    """Print above the bar; whether anybody reads it still."""
+    try:
+        bar.write(text, file=sys.stdout)
+        sys.stdout.flush()
+    except BrokenPipeError:  # such as `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is left, to the end of the program
+        return False
+    return True
 
 
 def _batches(paths: list[Path], net: Description, request: Request, bad: list[BadRecord], bar: tqdm) -> Iterator[Batch]:
     waiting: list[batches.Video] = []
+    begun = False
     for path in paths:
         ranges = videos.ranges_of(path)
         for entry in videos.read(path):
             try:
                 if isinstance(entry.content, str):
                     raise DataError(entry.content)
+                if not begun and not request.skip_bad and (reason := batches.misfit(entry.content, net)):
+                    raise UserError(f"{path}: {reason}")  # which is true of all
+                begun = True
                 features = batches.check(entry.content, net, ranges)
                 counts = [len(entry.content.features.get(own.name, ())) for own in net.modalities]
                 waiting.append(batches.Video(entry.content.id, features, counts, path))
             except DataError as error:
                 bad.append(BadRecord(str(path), entry.number, entry.where, str(error)))
                 if not request.skip_bad:
-                    raise DataError(f"{bad[0]}; skip_bad=True leaves such videos out") from error
+                    raise DataError(f"{bad[0]}; {request.skip_bad_by} leaves such videos out") from error
             bar.update(entry.size)
             if len(waiting) == request.batch_size:
                 yield batches.together(waiting)

@@ -7,7 +7,7 @@ from pathlib import Path
 from datasets.errors import DataError
 from experiments import inference
 from experiments.errors import UserError
-from experiments.inference import description, engines
+from experiments.inference import description, engines, videos
 
 
 def main(arguments: list[str]) -> int:
@@ -23,9 +23,21 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--skip-bad", action="store_true", help="leave out what cannot be used, and list it")
     given = parser.parse_args(arguments)
     try:
+        request = inference.Request(
+            given.input,
+            given.output,
+            given.top_k,
+            given.batch_size,
+            given.skip_bad,
+            skip_bad_by="--skip-bad",
+            names_by=f"`run.py export with ... to={given.net} vocabulary=FILE`",
+        )
+        request.check()
+        if raw := videos.look(given.input).raw:
+            way = f"python experiments/run.py predict with weights={given.net} input={given.input}"
+            raise UserError(f"{raw[0]}: a raw video, whose features are to be made first: {way}")
         net = description.read(given.net)
         engine = engines.open_engine(given.engine, given.net, net, given.provider)
-        request = inference.Request(given.input, given.output, given.top_k, given.batch_size, given.skip_bad)
         inference.run(request, net, engine)
     except (UserError, DataError) as error:
         print(f"error: {error}", file=sys.stderr)

@@ -66,6 +66,15 @@ def check(record: Record, net: Description, ranges: dict[str, tuple[float, float
     return [_sampled(frames, net.seg_num) for frames in found]
 
 
+def misfit(record: Record, net: Description) -> str | None:
+    """Why no video such as ``record`` is for ``net``; None where a modality fits, or there are no frames at all."""
+    found = {name: frames.shape[-1] for name, frames in record.features.items() if len(frames)}
+    if not found or any(found.get(own.name) == own.width for own in net.modalities):
+        return None
+    takes = ", ".join(f"{own.name} ({own.width})" for own in net.modalities)
+    return f"this net takes {takes}; these data have {', '.join(f'{name} ({width})' for name, width in found.items())}"
+
+
 def together(videos: list[Video]) -> Batch:
     """Videos as one batch, padded to the longest."""
     features, lengths = [], []

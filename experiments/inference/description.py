@@ -65,6 +65,10 @@ class Description:
         """What a class is called; its number where it has no name."""
         return self.class_names[number] if number < len(self.class_names) else str(number)
 
+    def title_of(self, number: int) -> str:
+        """What a class is called where people read it."""
+        return self.name_of(number) if number < len(self.class_names) else f"class {number}"
+
     def write(self, folder: Path) -> None:
         """Write it to ``folder/net.json``."""
         aside = folder / f".{FILE}.tmp"
@@ -88,4 +92,4 @@ def read(folder: Path) -> Description:
     except FileNotFoundError:
         raise UserError(f"{folder}: no exported net, there is no {FILE}; make one by run.py export") from None
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise UserError(f"{path}: not readable ({type(error).__name__}); export the net again") from error
+        raise UserError(f"{path}: not readable; export the net again") from error

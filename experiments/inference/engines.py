@@ -1,7 +1,8 @@
 """What computes: an exported net in MXNet or in onnxruntime, each imported only when it is asked for."""
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -54,7 +55,10 @@ def _mxnet(folder: Path, net: Description) -> Engine:
             raise UserError(f"{path}: missing; export the net again")
     with warnings.catch_warnings():  # of types that it cannot infer: bytes are cast in the net itself
         warnings.filterwarnings("ignore", "Cannot decide type")
-        block = mx.gluon.SymbolBlock.imports(str(folder / SYMBOL), [*_inputs(net), "lengths"], str(parameters))
+        with _read(folder / SYMBOL):
+            mx.sym.load(str(folder / SYMBOL))
+        with _read(parameters):
+            block = mx.gluon.SymbolBlock.imports(str(folder / SYMBOL), [*_inputs(net), "lengths"], str(parameters))
     block.hybridize(static_alloc=True)
 
     def compute(batch: Batch) -> np.ndarray:
@@ -76,13 +80,22 @@ def _onnxruntime(folder: Path, net: Description, provider: str) -> Engine:
         raise UserError(f"{path}: missing; export the net again where onnx is installed")
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(str(path), options, providers=[provider])
+    with _read(path):
+        session = onnxruntime.InferenceSession(str(path), options, providers=[provider])
 
     def compute(batch: Batch) -> np.ndarray:
         arrays = dict(zip(_inputs(net), batch.features, strict=True))
         return session.run(None, {**arrays, "lengths": batch.lengths})[0]
 
     return compute
+
+
+@contextmanager
+def _read(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:  # each engine has errors of its own for damaged files
+        raise UserError(f"{path}: not readable; export the net again") from error
 
 
 def _inputs(net: Description) -> list[str]:

@@ -12,6 +12,7 @@ from experiments.errors import UserError
 from experiments.inference import attention
 from experiments.inference.attention import Attention
 from experiments.inference.description import Description
+from experiments.inference.places import check_writable
 
 SHOWN = 5  # classes of a video on the terminal
 GROUP = 64  # classes of which the highest is looked for first
@@ -48,20 +49,31 @@ def _least(probabilities: np.ndarray, count: int) -> np.ndarray:
     return np.partition(highest, -count, axis=1)[:, -count]
 
 
+def check(path: Path) -> None:
+    """See that predictions can be written to ``path``.
+
+    Raises:
+        UserError: if its ending is another than a format's, or it cannot be written.
+    """
+    if path.is_dir():
+        raise UserError(f"output={path}: a folder; name a file in it, {' or '.join(f'NAME{own}' for own in FORMATS)}")
+    if path.suffix not in FORMATS:
+        raise UserError(f"output={path}: must end in {' or '.join(FORMATS)}")
+    check_writable(path.parent, f"output={path}")
+
+
 class Output:
     """A file of predictions, written aside and renamed when it is whole.
 
     Args:
-        path: its ending, ``.csv`` or ``.jsonl``, says the format.
+        path: its ending, ``.csv`` or ``.jsonl``, says the format; see `check`.
         net: for the classes' names.
 
     Raises:
-        UserError: for another ending, or a place where nothing can be written.
+        UserError: if nothing can be written there.
     """
 
     def __init__(self, path: Path, net: Description):
-        if path.suffix not in FORMATS:
-            raise UserError(f"output={path}: must end in {' or '.join(FORMATS)}")
         self._path, self._net = path, net
         self._aside = path.with_name(f".{path.name}.tmp")
 
@@ -122,7 +134,7 @@ def table(
     widest = min(max(map(len, ids), default=0), width // 3)
     for row, name in enumerate(ids):
         pairs = [
-            f"{100 * value:5.1f} % {net.name_of(int(number))}"
+            f"{100 * value:5.1f} % {net.title_of(int(number))}"
             for number, value in zip(classes[row][:SHOWN], probabilities[row][:SHOWN], strict=True)
         ]
         line = f"{name[:widest]:<{widest}} {pairs[0]}"

@@ -1,9 +1,10 @@
 """Videos to predict, from whatever holds their features. Imports h5py only for a data file."""
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -12,16 +13,54 @@ from datasets.errors import DataError, one_line
 from datasets.layout import MODALITIES, YOUTUBE8M_RANGE
 from datasets.record import Entry, Record
 from datasets.sources import Kind
+from datasets.video_file import SUFFIXES
 
 SPAN_BYTES = 1 << 40  # of a source that is read in one go
+PREDICTIONS = (b"VideoId,LabelConfidencePairs", b'{"video": ')  # how files begin that a prediction wrote
+NAMED = 5  # files that are told by name in one line
 
 
-def files(given: Path) -> list[Path]:
-    """The files that ``given`` names: itself, those of a folder, or those that the lines of a ``.txt`` name.
+class Found(NamedTuple):
+    """What an input holds.
+
+    Attributes:
+        features: files with features of videos, or what is taken for such.
+        raw: video files, in the folders inside a folder too.
+        passed_over: what lies in a folder besides and is not predicted.
+    """
+
+    features: list[Path]
+    raw: list[Path]
+    passed_over: list[Path]
+
+    def note(self) -> str:
+        """What is passed over, in a line."""
+        names = [f"{path}/" if path.is_dir() else str(path) for path in self.passed_over]
+        more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+        return f"passed over: {', '.join(names[:NAMED])}{more}"
+
+
+def look(given: Path) -> Found:
+    """The files that ``given`` names: itself, all of a folder, or those that the lines of a ``.txt`` name.
+
+    In a folder with features of own data (.npz, .npy), its only CSV stands for all of them; a CSV of ids and labels
+    without such is passed over where there is something else. So are folders in a folder of features; raw videos are
+    looked for in these too. Hidden files, what `datasets.sources` knows to be no source, and predictions count for
+    nothing.
 
     Raises:
-        DataError: if one is not there, or there is none.
+        DataError: if one is not there, there is none, or there are both features and raw videos.
     """
+    found = _look(given)
+    if found.features and found.raw:
+        raise DataError(
+            f"{given}: has both raw videos ({found.raw[0].name}) and features ({found.features[0].name});"
+            " predict them one after the other, each from a folder or list of its own"
+        )
+    return found
+
+
+def _look(given: Path) -> Found:
     if given.suffix == ".txt" and given.is_file():
         lines = [line.strip() for line in given.read_text(errors="replace").splitlines()]
         named = [given.parent / line for line in lines if line and not line.startswith("#")]
@@ -29,10 +68,47 @@ def files(given: Path) -> list[Path]:
             raise DataError(f"{given}: names no file; give one a line")
         if missing := [path for path in named if not path.exists()]:
             raise DataError(f"{given}: {missing[0]}: no such file or folder")
-        return [file for path in named for file in files(path)]
-    if given.is_dir() and (data_files := sorted(given.glob("*.h5"))):
-        return data_files
-    return sources.files([given])
+        parts = [_look(path) for path in named]
+        return Found(*([path for own in column for path in own] for column in zip(*parts, strict=True)))
+    if given.is_dir():
+        return _look_in(given)
+    if not given.exists():
+        raise DataError(f"{given}: no such file or folder")
+    return Found([], [given], []) if given.suffix.lower() in SUFFIXES else Found([given], [], [])
+
+
+def _look_in(folder: Path) -> Found:
+    raw = _raw_in(folder)
+    kinds = {path: kind for path, kind in sources.kinds_in(folder).items() if path not in raw and not _is_told(path)}
+    of_kind: dict[Kind, list[Path]] = {kind: [path for path, own in kinds.items() if own is kind] for kind in Kind}
+    arrays, tables, strange = of_kind[Kind.FEATURES], of_kind[Kind.OWN_DATA], of_kind[Kind.UNKNOWN]
+    features = [path for kind in (Kind.DATA_FILE, Kind.TFRECORD, Kind.PICKLE) for path in of_kind[kind]]
+    folders = [path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")]
+    if raw:  # of which a CSV tells labels
+        return Found(sorted([*features, *arrays]), sorted(raw), sorted([*tables, *strange]))
+    if arrays:
+        features.append(sources.table_in(folder, kinds))
+    passed_over = [*folders, *(tables if features and not arrays else [])]
+    found = Found(sorted({*features, *strange, *tables} - {*passed_over}), [], sorted(passed_over))
+    if not found.features:
+        names = ", ".join(sorted(map(sources.name_of, folders)))
+        raise DataError(f"{folder}: no video in it" + (f"; it has folders: {names}" if names else ""))
+    return found
+
+
+def _raw_in(folder: Path) -> set[Path]:
+    """Raw videos in ``folder`` and the folders in it, but for what is hidden."""
+    found = set()
+    for place, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        found |= {Path(place, name) for name in names if Path(name).suffix.lower() in SUFFIXES and name[0] != "."}
+    return found
+
+
+def _is_told(path: Path) -> bool:
+    """Whether ``path`` is a file of predictions."""
+    with path.open("rb") as file:
+        return file.read(len(PREDICTIONS[0])).startswith(PREDICTIONS)
 
 
 def read(path: Path) -> Iterator[Entry]:

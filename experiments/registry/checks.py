@@ -63,6 +63,13 @@ def check_type(key: str, value: Any, hint: Any, where: str) -> None:
         raise UserError(f"{where}: {key}={value!r} is not {describe(hint)}")
 
 
+def typed(value: Any, hint: Any) -> Any:
+    """``value``, but True or False for ``true`` or ``false``, which Sacred leaves as text, where ``hint`` is bool."""
+    if hint is bool and isinstance(value, str):
+        return {"true": True, "false": False}.get(value.lower(), value)
+    return value
+
+
 def check_kind(key: str, value: Any, before: Any, where: str) -> None:
     """Raise a ``UserError`` where ``value`` is of quite another kind than the ``before`` that it replaces.
 

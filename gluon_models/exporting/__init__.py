@@ -9,7 +9,7 @@ SYMBOL, PARAMETERS, ONNX = "net-symbol.json", "net-0000.params", "net.onnx"
 
 
 def export(net: Any, folder: Path, with_onnx: bool = True) -> list[Path]:
-    """Write ``net`` to ``folder``, each file aside first and then renamed.
+    """Write ``net`` to ``folder``, each file aside first and then renamed; an older net's ONNX does not stay there.
 
     The inputs are ``features_<modality>`` (B, T, F), uint8 where ``net`` is a `Dequantized`, and ``lengths`` (B, M)
     int32; the output is the logits. Any number of videos B and of frames T will do, T of each modality its own.
@@ -27,16 +27,20 @@ def export(net: Any, folder: Path, with_onnx: bool = True) -> list[Path]:
     own = {parameter.name: parameter for parameter in net.collect_params().values()}
     used = set(output.list_arguments()) | set(output.list_auxiliary_states())
     values = {f"arg:{name}": own[name].data().as_in_context(mx.cpu()) for name in sorted(used & set(own))}
-    aside = [folder / f".{name}.tmp" for name in (SYMBOL, PARAMETERS)]
-    output.save(str(aside[0]))
-    mx.nd.save(str(aside[1]), values)
-    written = [folder / SYMBOL, folder / PARAMETERS]
-    if with_onnx:
-        from gluon_models.exporting.onnx_graph import graph_of
+    written = [folder / name for name in (SYMBOL, PARAMETERS, *([ONNX] if with_onnx else []))]
+    aside = [path.with_name(f".{path.name}.tmp") for path in written]
+    try:
+        if with_onnx:
+            from gluon_models.exporting.onnx_graph import graph_of
 
-        aside.append(folder / f".{ONNX}.tmp")
-        aside[-1].write_bytes(graph_of(net).SerializeToString())
-        written.append(folder / ONNX)
-    for path, target in zip(aside, written, strict=True):
-        path.replace(target)
+            aside[2].write_bytes(graph_of(net).SerializeToString())
+        output.save(str(aside[0]))
+        mx.nd.save(str(aside[1]), values)
+        for path, target in zip(aside, written, strict=True):
+            path.replace(target)
+    finally:
+        for path in aside:
+            path.unlink(missing_ok=True)
+    if not with_onnx:
+        (folder / ONNX).unlink(missing_ok=True)
     return written

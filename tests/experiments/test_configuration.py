@@ -73,6 +73,16 @@ def test_a_mistake_is_one_line(updates, message):
     assert "\n" not in str(raised.value)
 
 
+@pytest.mark.parametrize(("typed", "meant"), [("true", True), ("False", False), ("false", False)])
+def test_flags_may_be_typed_as_they_are_elsewhere(typed, meant):
+    updates = {"allow_unverified": typed, "smoke": typed, "shifting": typed}
+    config = configuration.resolve(updates)
+    assert config["dataset"].startswith("smoke_") is meant
+    assert configuration.typed_updates(updates, config) == dict.fromkeys(updates, meant)
+    with pytest.raises(UserError, match="allow_unverified='yes' is not True or False"):
+        configuration.resolve({"allow_unverified": "yes"})
+
+
 def test_cluster_nums_may_be_one_number_a_modality():
     configuration.resolve({"experiment": "attention_cluster_youtube8m", "cluster_nums": [64, 16]})
 

@@ -14,7 +14,7 @@ from datasets import hdf5, hdf5_check
 from datasets.errors import DataError
 from datasets.layout import YOUTUBE8M_RANGE
 from experiments import extraction
-from experiments.extract import Extraction, extract, record_of, videos_in
+from experiments.extract import Extraction, extract, videos_in
 
 pytestmark = pytest.mark.long
 
@@ -45,6 +45,10 @@ def bad(tmp_path):
     path = tmp_path / "bad.mp4"
     path.write_text("no video")
     return path
+
+
+def features_of(path, settings):
+    return extraction.Extractor(settings).features(path, [])
 
 
 def labels_file(path, rows):
@@ -84,20 +88,18 @@ def test_videos_become_a_dataset_that_another_video_can_be_added_to(clips, tmp_p
 
     settings = Extraction.read(out / "extraction.json")
     assert (settings.backbone, settings.size, settings.pretrained) == ("mobilenet0.25", 32, False)
-    record = record_of(clips[1], settings)
-    assert record.id == "b"
-    assert np.allclose(record.features["rgb"], shard.features["rgb"][1:], atol=1e-6)
+    assert np.allclose(features_of(clips[1], settings)["rgb"], shard.features["rgb"][1:], atol=1e-6)
 
     recorded = json.loads((out / "extraction.json").read_text())
     (out / "extraction.json").write_text(json.dumps({**recorded, "weights_sha256": "0" * 64}))
     with pytest.raises(DataError, match="not the weights that the features were made with"):
-        record_of(clips[1], Extraction.read(out / "extraction.json"))
+        features_of(clips[1], Extraction.read(out / "extraction.json"))
 
 
 def test_a_bad_video_ends_it_or_is_left_out_and_what_is_done_is_kept(clips, bad, tmp_path):
     out = tmp_path / "out"
     with pytest.raises(
-        DataError, match=r"bad\.mp4: not a video that can be read.*; skip_bad leaves such out"
+        DataError, match=r"bad\.mp4: not a video that can be read.*; skip_bad=True leaves such out"
     ) as raised:
         extract([clips[0], bad], out, "train", SILENT)
     assert "\n" not in str(raised.value)
@@ -133,7 +135,7 @@ def test_not_one_video_that_can_be_used(bad, tmp_path):
 
 def test_whitened_and_as_bytes(clips, tmp_path):
     pca = random_pca(tmp_path / "pca.npz")
-    plain = record_of(clips[1], SILENT).features["rgb"].astype(np.float64)
+    plain = features_of(clips[1], SILENT)["rgb"].astype(np.float64)
     extract(clips[1:], tmp_path / "out", "train", replace(SILENT, pca=pca, quantize=True))
     shard = hdf5.read(tmp_path / "out" / "train-00000-of-00001.h5")
     assert shard.ranges == {"rgb": YOUTUBE8M_RANGE}
@@ -146,7 +148,7 @@ def test_whitened_and_as_bytes(clips, tmp_path):
                 assert abs(int(shard.features["rgb"][frame, column]) - (value + 2) * 255 / 4) <= 0.51
     pca.rename(tmp_path / "out" / "pca.npz")  # the folder is moved with all that is needed
     settings = Extraction.read(tmp_path / "out" / "extraction.json")
-    assert (record_of(clips[1], settings).features["rgb"] == shard.features["rgb"]).all()
+    assert (features_of(clips[1], settings)["rgb"] == shard.features["rgb"]).all()
 
 
 def test_bytes_without_whitening_are_refused(clips, tmp_path):

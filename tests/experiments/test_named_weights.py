@@ -48,7 +48,28 @@ def test_a_file_is_fetched_once_and_checked_each_time(weights, tmp_path):
 def test_a_wrong_file_is_never_put_in_place(weights, tmp_path):
     with pytest.raises(UserError, match="its SHA-256 is"):
         named_weights.fetch(replace(weights, sha256="0" * 64), tmp_path / "models", allow_unverified=True)
-    assert not (tmp_path / "models" / "mine.params").exists()
+    assert list((tmp_path / "models").iterdir()) == []
+    (tmp_path / "models" / "mine.params.unchecked.part").write_bytes(b"of another file")
+    named_weights.fetch(weights, tmp_path / "models", allow_unverified=False)  # it is fetched anew, from its start
+    assert [path.name for path in (tmp_path / "models").iterdir()] == ["mine.params"]
+
+
+def test_a_folder_that_cannot_be_written_is_one_line_at_once(weights, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match=r"^runtime\.model_dir=.*file/models: cannot be written \(.*\)$"):
+        named_weights.fetch(weights, tmp_path / "file" / "models", allow_unverified=False)
+
+
+def test_a_files_name_is_of_the_name_and_the_path_of_the_address(weights):
+    assert replace(weights, address="https://host/x.pdparams?token=a.b").file == "mine.pdparams"
+
+
+@pytest.mark.parametrize("name", ["../up", "a/b", ".hidden", "", "a b"])
+def test_a_name_is_no_path(tmp_path, name):
+    path = tmp_path / "list.yaml"
+    path.write_text(f"'{name}': {{experiment: e, address: 'https://h/x', sha256: null, source: s}}")
+    with pytest.raises(UserError, match=r"^list\.yaml: '.*' is no name"):
+        named_weights.listed(path)
 
 
 def test_what_nobody_checked_is_taken_only_when_told_so(weights, tmp_path, capsys):

@@ -54,13 +54,19 @@ def smoke_losses(place, *words):
 @needs_store
 def test_train_then_evaluate(place):
     """The whole way: train, read the summary, evaluate by the run's id, find the record in the store."""
-    trained = run(place, "with", "smoke", "seed=1")
+    names = place / "data" / "smoke_flash_mnist" / "vocabulary.csv"
+    names.parent.mkdir(parents=True)
+    names.write_text("Index,Name\n")
+    trained = run(place, "with", "smoke=true", "seed=1")
+    names.unlink()
     run_id = int(re.search(r"run +(\d+), recorded in \S+ and the embedded store", trained.stdout)[1])
     for title in ("Hit@1", "PERR", "GAP@20", "mAP", "checkpoint", "-m experiments.board"):
         assert title in trained.stdout
     measured = re.findall(r"(Hit@1|PERR|GAP@20|mAP) +([\d.]+) %", trained.stdout)
     words = re.search(r"evaluate +\S+ experiments/run.py (.*)", trained.stdout)[1].split()
     assert f"weights={run_id}" in words
+    state = json.loads((place / "runs" / str(run_id) / "state.json").read_text())
+    assert [name for name, _ in state["resources"]] == [str(names)]  # kept for predict
     evaluated = run(place, *words)
     assert re.findall(r"(Hit@1|PERR|GAP@20|mAP) +([\d.]+) %", evaluated.stdout) == measured
 

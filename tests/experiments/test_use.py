@@ -191,4 +191,4 @@ def test_probabilities_are_the_sigmoids_or_the_softmaxs():
 def test_a_list_names_files(tmp_path):
     (tmp_path / "a.tfrecord").write_bytes(b"a")
     (tmp_path / "list.txt").write_text("# mine\n\na.tfrecord\n")
-    assert videos.files(tmp_path / "list.txt") == [tmp_path / "a.tfrecord"]
+    assert videos.look(tmp_path / "list.txt").features == [tmp_path / "a.tfrecord"]

@@ -4,7 +4,8 @@ import mxnet as mx
 import numpy as np
 import pytest
 
-from gluon_models import zoo
+from experiments.inference import engines
+from gluon_models import exporting, zoo
 from gluon_models.dequantize import Dequantized
 from gluon_models.errors import ModelError
 from gluon_models.exporting import export
@@ -64,4 +65,16 @@ def test_another_model_is_refused_in_one_line(tmp_path):
         ModelError, match=r"^Other cannot be written as ONNX; attention_cluster and attention_lstm can$"
     ):
         export(net, tmp_path)
-    assert not [path for path in tmp_path.iterdir() if not path.name.startswith(".")]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_older_nets_onnx_does_not_stay(tmp_path):
+    (tmp_path / exporting.ONNX).touch()
+    net = zoo.create("attention_cluster", **zoo.find("attention_cluster").examples[0])
+    net.initialize()
+    exporting.export(net, tmp_path, with_onnx=False)
+    assert {path.name for path in tmp_path.iterdir()} == {exporting.SYMBOL, exporting.PARAMETERS}
+
+
+def test_inference_knows_the_files_by_the_same_names():
+    assert (engines.SYMBOL, engines.ONNX) == (exporting.SYMBOL, exporting.ONNX)
