@@ -2,6 +2,9 @@
 SHELL := /bin/bash
 PY := .venv/bin/python
 PYTHON ?=
+# MXNet's build for GPUs: GPU=1, which an environment of it remembers; GPU=0 goes back.
+GPU ?= $(if $(wildcard .venv/.complete-gpu),1)
+BUILD := $(if $(filter-out 0,$(GPU)),-gpu)
 BENCHMARKS := loading run_log flash_mnist_head
 
 REPRODUCE = $(if $(filter-out 0,$(QUICK)),--quick) $(if $(EPOCHS),--epochs $(EPOCHS)) $(if $(CELLS),--cells '$(CELLS)') \
@@ -12,7 +15,7 @@ REPRODUCE = $(if $(filter-out 0,$(QUICK)),--quick) $(if $(EPOCHS),--epochs $(EPO
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: .venv/.complete .venv-store/.complete ## environments in .venv and .venv-store, exact versions
+setup: .venv/.complete$(BUILD) .venv-store/.complete ## environments in .venv and .venv-store, exact versions (GPU=1: for NVIDIA's GPUs)
 
 run: setup data ## train the first experiment on real digits: six to nine minutes the first time
 	$(PY) experiments/run.py with cluster_nums=32
@@ -59,8 +62,9 @@ lock: setup ## requirements*.txt anew, from setup.py
 clean: ## remove the environments; data/ and runs/ stay
 	rm -rf .venv .venv-store .venv-peers .omniboard *.egg-info
 
-.venv/.complete: requirements.txt setup.py
-	./tools/make_env.sh .venv requirements.txt "$(PYTHON)"
+.venv/.complete$(BUILD): requirements$(BUILD).txt setup.py
+	./tools/make_env.sh .venv requirements$(BUILD).txt "$(PYTHON)"
+	@$(if $(BUILD),./tools/link_cuda.sh .venv)
 	@.venv/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 

@@ -12,6 +12,7 @@ import mxnet as mx
 from mxnet import gluon
 
 from experiments.errors import UserError
+from experiments.trainer import Trainer
 
 
 class Checkpoints:
@@ -36,7 +37,7 @@ class Checkpoints:
         """Whether more would be lost now than may be."""
         return self.folder is not None and time.monotonic() - self._saved >= self.seconds
 
-    def save(self, epoch: int, trainer: gluon.Trainer, progress: dict[str, Any], best: bool = False) -> None:
+    def save(self, epoch: int, trainer: Trainer, progress: dict[str, Any], best: bool = False) -> None:
         """Write the state after ``epoch`` complete epochs, aside first and then renamed.
 
         Args:
@@ -53,7 +54,8 @@ class Checkpoints:
         aside.mkdir(parents=True)
         self.model.save_parameters(str(aside / "net.params"))
         trainer.save_states(str(aside / "trainer.states"))
-        (aside / "progress.json").write_text(json.dumps({"epoch": epoch, **progress}, indent=1))
+        scale = {"loss_scale": trainer.loss_scale.state()} if trainer.loss_scale else {}
+        (aside / "progress.json").write_text(json.dumps({"epoch": epoch, **progress, **scale}, indent=1))
         for path in aside.iterdir():
             _onto_disk(path)
         shutil.rmtree(target, ignore_errors=True)
@@ -67,7 +69,7 @@ class Checkpoints:
                 shutil.rmtree(other)
         self._saved = time.monotonic()
 
-    def load_last(self, trainer: gluon.Trainer) -> dict[str, Any] | None:
+    def load_last(self, trainer: Trainer) -> dict[str, Any] | None:
         """Bring the model and ``trainer`` to the last checkpoint; its progress, or None if there is none.
 
         Raises:

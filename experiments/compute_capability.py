@@ -2,13 +2,17 @@
 
 import ctypes
 
+LIBRARY = "libcuda.so.1"  # NVIDIA's driver, without which that build cannot be imported
+NO_DRIVER = (
+    f"MXNet's build for GPUs needs NVIDIA's driver, and {LIBRARY} is not here; make setup GPU=0 takes the one for CPUs"
+)
 # mxnet-cu117 1.9.1 holds machine code for 5.0, 6.0, 7.0, 8.0 and 8.6, each of which later minor versions run too, and
 # no PTX, from which a driver could make code for what came afterwards.
 LOWEST, HIGHEST = (5, 0), (8, 9)
 _MAJOR, _MINOR = 75, 76  # of cuda.h's CUdevice_attribute
 
 
-def refusal(number: int, library: str = "libcuda.so.1") -> str | None:
+def refusal(number: int, library: str = LIBRARY) -> str | None:
     """Why MXNet cannot use GPU ``number`` as CUDA counts them; None where it can, or nobody can tell."""
     found = capability(number, library)
     return None if found is None else verdict(number, found)
@@ -25,7 +29,7 @@ def verdict(number: int, found: tuple[int, int]) -> str | None:
     )
 
 
-def capability(number: int, library: str = "libcuda.so.1") -> tuple[int, int] | None:
+def capability(number: int, library: str = LIBRARY) -> tuple[int, int] | None:
     """The compute capability of GPU ``number``, asked of the driver; None where there is no driver or no such GPU."""
     try:
         cuda = ctypes.CDLL(library)

@@ -22,7 +22,17 @@ from sacred.config import ConfigDict  # noqa: E402
 from sacred.utils import SacredError, apply_backspaces_and_linefeeds  # noqa: E402
 
 from datasets.errors import DataError  # noqa: E402
-from experiments import configuration, follower, registry, subnormals, summary, surroundings, use, worker  # noqa: E402
+from experiments import (  # noqa: E402
+    compute_capability,
+    configuration,
+    follower,
+    registry,
+    subnormals,
+    summary,
+    surroundings,
+    use,
+    worker,
+)
 from experiments.errors import UserError  # noqa: E402
 from experiments.journal import Journal  # noqa: E402
 from experiments.plain import plain  # noqa: E402
@@ -52,6 +62,10 @@ class VideoExperiment(Experiment):
             return super().run(*args, **kwargs)
         except (UserError, DataError, ModelError) as error:
             raise Mistake(str(error)) from error
+        except OSError as error:
+            if compute_capability.LIBRARY not in str(error):
+                raise
+            raise Mistake(compute_capability.NO_DRIVER) from error
         except KeyboardInterrupt:
             print(f"\ninterrupted{_way_on()}", file=sys.stderr)
             sys.exit(130)

@@ -9,7 +9,7 @@ from mxnet import gluon
 
 from datasets.loader import Loader
 from datasets.video_dataset import VideoDataset
-from experiments import devices, registry, training, weights
+from experiments import devices, mixed_precision, registry, training, weights
 from experiments.checkpoint import Checkpoints
 from experiments.collective import Collective
 from experiments.configuration import GIVEN_BY_DATA, numbers_of
@@ -40,6 +40,7 @@ def train(
     arguments, data, recipe = registry.split(numbers_of(config))
     contexts, workers = devices.contexts(config["runtime"]["devices"]), config["runtime"]["workers"]
     job = job or devices.join(config["runtime"], contexts)
+    mixed_precision.start(config["runtime"]["dtype"], contexts, job)
     train_set, valid_set = (_open(config, split, info) for split in (data.train_split, data.valid_split))
     if train_set.kind != valid_set.kind:
         raise UserError(
@@ -83,6 +84,7 @@ def evaluate(config: Mapping[str, Any], info: dict[str, Any], job: Collective | 
     arguments, data, recipe = registry.split(numbers_of(config))
     contexts = devices.contexts(config["runtime"]["devices"])
     job = job or devices.join(config["runtime"], contexts)
+    mixed_precision.start(config["runtime"]["dtype"], contexts, job)
     valid_set = _open(config, data.valid_split, info)
     model = _model(config, arguments, valid_set)
     model.initialize(ctx=contexts)

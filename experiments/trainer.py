@@ -5,6 +5,7 @@ from pathlib import Path
 import mxnet as mx
 from mxnet import gluon
 
+from experiments import mixed_precision
 from experiments.collective import Collective
 
 
@@ -20,6 +21,7 @@ class Trainer(gluon.Trainer):
         job: the workers.
 
     Attributes:
+        loss_scale: None where all is float32.
         on_servers: whether the optimizer is there; it then knows the first `step`'s size of a batch alone.
     """
 
@@ -33,6 +35,7 @@ class Trainer(gluon.Trainer):
             update_on_kvstore=job.is_async,
         )
         self._job = job
+        self.loss_scale = mixed_precision.LossScale(self) if mixed_precision.is_on() else None
         self.on_servers = job.is_async
         if self.on_servers:  # what the parameters say of themselves is not sent to the servers
             optimizer.set_lr_mult({number: own.lr_mult for number, own in enumerate(self._params)})

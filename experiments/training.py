@@ -67,6 +67,8 @@ def fit(
     progress = job.share(progress)
     align(checkpoints.model, job)
     trainer.align()
+    if trainer.loss_scale and "loss_scale" in progress:
+        trainer.loss_scale.load(progress["loss_scale"])
     if job.is_async:
         trainer.optimizer.lr_scheduler = make_server_schedule(recipe, len(train), progress["step"], job.workers)
     metrics: dict[str, float] = progress.get("metrics", {})
@@ -134,7 +136,7 @@ def evaluate(
         ahead: deque[tuple[Batch, mx.nd.NDArray]] = deque()  # computed while the metrics take those before
         for number, batch in enumerate(loader.epoch(first_batch=first, every=step)):
             features, lengths, _ = _on_device(batch, slice(None), contexts[number % len(contexts)])
-            ahead.append((batch, activation(net(features, lengths))))
+            ahead.append((batch, activation(_logits(net, features, lengths))))
             if len(ahead) > len(contexts):
                 _update(metrics, *ahead.popleft())
                 bar.update(step * loader.batch_size)
@@ -169,16 +171,22 @@ def update(
     if len(shares) < len(contexts):
         trainer.zero_gradients()
     with autograd.record():
-        totals = [loss_of(net(features, lengths), labels).sum() for features, lengths, labels in shares]
+        totals = [loss_of(_logits(net, features, lengths), labels).sum() for features, lengths, labels in shares]
+        scaled = trainer.loss_scale.scaled(totals) if trainer.loss_scale else totals
     if trainer.on_servers and totals:  # a step of this worker's own, by the mean over its share
         weight = loss_scale / len(batch.indices)
         autograd.backward(totals, [mx.nd.full(total.shape, weight, ctx=total.context) for total in totals])
         trainer.step(1)
     elif not trainer.on_servers:
         if totals:
-            autograd.backward(totals)
+            autograd.backward(scaled)
         trainer.step(batch.total / loss_scale)
     return sum((total.as_in_context(contexts[0]) for total in totals), start=mx.nd.zeros(1, ctx=contexts[0]))
+
+
+def _logits(net: gluon.HybridBlock, features: list[mx.nd.NDArray], lengths: mx.nd.NDArray | None) -> mx.nd.NDArray:
+    """In float32, whatever the net computes in: in float16 the sigmoids of good videos would all be 1."""
+    return net(features, lengths).astype("float32", copy=False)  # (B, C)
 
 
 Arrays = tuple[list[mx.nd.NDArray], mx.nd.NDArray | None, mx.nd.NDArray]  # features, lengths, labels

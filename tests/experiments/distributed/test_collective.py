@@ -10,13 +10,9 @@ from experiments.collective import Collective
 WORKER = Path(__file__).with_name("collective_worker.py")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
-    ("kvstore", "workers", "servers"),
-    [
-        ("dist_sync", 3, 2),
-        pytest.param("dist_device_sync", 2, 1, marks=pytest.mark.long),
-        pytest.param("dist_async", 3, 2, marks=pytest.mark.long),
-    ],
+    ("kvstore", "workers", "servers"), [("dist_sync", 3, 2), ("dist_device_sync", 2, 1), ("dist_async", 3, 2)]
 )
 def test_workers_hear_each_other(run_job, kvstore, workers, servers):
     done = run_job(WORKER, kvstore, workers=workers, servers=servers)
