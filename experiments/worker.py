@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 RANK, WORKERS = "EXPERIMENTS_WORKER", "EXPERIMENTS_WORKERS"
-RUN_PIPE = "EXPERIMENTS_RUN_PIPE"  # a descriptor on which the launcher hears of the run
+RUN_LINK = "EXPERIMENTS_RUN_LINK"  # a descriptor, of a socket by which the launcher hears of the run
 
 
 def share() -> tuple[int, int]:
@@ -21,10 +21,14 @@ def is_first() -> bool:
 
 
 def tell_run(folder: Path, command: str) -> None:
-    """Tell the launcher, if there is one, in which folder this worker records its run, and what the run does."""
-    pipe = os.environ.get(RUN_PIPE)
-    if pipe is None:
+    """Tell the launcher, if there is one, in which folder this worker records its run, and what the run does.
+
+    Waits until the launcher knows: from then on it sees to it that the record says how the run ended.
+    """
+    link = os.environ.get(RUN_LINK)
+    if link is None:
         return
     with suppress(OSError, ValueError):  # of a process that was started without it
-        if stat.S_ISFIFO(os.fstat(int(pipe)).st_mode):
-            os.write(int(pipe), json.dumps({"run": str(folder.absolute()), "command": command}).encode() + b"\n")
+        if stat.S_ISSOCK(os.fstat(int(link)).st_mode):
+            os.write(int(link), json.dumps({"run": str(folder.absolute()), "command": command}).encode() + b"\n")
+            os.read(int(link), 1)

@@ -5,6 +5,7 @@ Stdin brings the launcher's words, stdout takes the agent's, a JSON object a lin
 ==========  ==========================================================================================
 ``start``   run this ``command`` in this ``environment``, one of several workers of the machine
 ``beat``    I am here
+``known``   I know of the run
 ``signal``  send this to the role's process
 ``end``     kill it, mark its run if ``why`` says that something went wrong, and end
 ``clear``   for a machine whose own agent is gone: kill what is marked ``marker``, mark ``run``, and end
@@ -17,9 +18,12 @@ signal is a negative number), and with ``finished`` the status of the run when n
 
 import json
 import os
+import random
 import socket
 import sys
 import time
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from experiments import journal
@@ -27,6 +31,7 @@ from experiments.launch import BEAT_SECONDS, SILENCE_SECONDS, ending
 from experiments.launch.role_process import RoleProcess
 from experiments.launch.wire import Inlet, Outlet, wait
 
+_LOWEST_PORT = 10_000
 _MOST_WAITING = 1 << 20  # bytes for the launcher; with so many the role must wait until it has taken some
 
 
@@ -42,13 +47,12 @@ class Agent:
 
     def attend(self) -> int:
         """Do as the launcher says until it says the end, or is gone; the exit code."""
-        with socket.socket() as free:
-            free.bind(("", 0))
-            self._answers.say("hello", free.getsockname()[1])
+        self._answers.say("hello", _free_port())
         while True:
             role = self._role
             reads_output = role is not None and self._answers.waiting_bytes < _MOST_WAITING
-            wait([self._orders, *([role.output] if role and reads_output else [])], self._answers, 0.1)
+            listens_to = [role.runs, *([role.output] if reads_output else [])] if role else []
+            wait([self._orders, *listens_to], self._answers, 0.1)
             self._answers.push()
             for line in self._orders.lines():
                 self._heard = time.monotonic()
@@ -82,6 +86,8 @@ class Agent:
                 self._answers.say("ended", 127)
         elif "signal" in order and self._role is not None and not self._ended:
             self._role.send(order["signal"])
+        elif "known" in order and self._role is not None:
+            self._role.run_is_known()
 
     def _look_after(self, role: RoleProcess, reads_output: bool) -> None:
         """Pass on what the role prints, which run it records, and its end."""
@@ -115,6 +121,20 @@ class Agent:
     def _finished(self, status: str | None) -> None:
         self._answers.say("finished", status)
         self._answers.drain(2.0)
+
+
+def _free_port() -> int:
+    """A port that nobody has, and that the system gives to nobody.
+
+    One that it gives may be taken before the scheduler has it, by a process that tries to reach the scheduler there.
+    """
+    first_given = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    ports = range(_LOWEST_PORT, first_given)
+    for port in [*random.sample(ports, min(100, len(ports))), 0]:  # 0: the system gives one after all
+        with socket.socket() as free, suppress(OSError):
+            free.bind(("", port))
+            return free.getsockname()[1]
+    raise OSError("no port is free")
 
 
 if __name__ == "__main__":

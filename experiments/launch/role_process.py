@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import time
 from contextlib import suppress
@@ -50,8 +51,8 @@ class RoleProcess:
         self.exit_code: int | None = None
         self._recorded = 0  # how often in a row its run was seen to be at its end
         self._next_bar = 0.0
-        reading, writing = os.pipe()
-        told = {**os.environ, **environment, MARKER: marker, worker.RUN_PIPE: str(writing)}
+        self._own_end, its_end = socket.socketpair()
+        told = {**os.environ, **environment, MARKER: marker, worker.RUN_LINK: str(its_end.fileno())}
         told |= _share(told, place, workers)
         try:
             self._process = child.start(
@@ -61,13 +62,13 @@ class RoleProcess:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
-                pass_fds=(writing,),
+                pass_fds=(its_end.fileno(),),
                 start_new_session=True,
             )
         finally:
-            os.close(writing)
+            its_end.close()
         assert self._process.stdout is not None
-        self._runs = Inlet(reading)
+        self.runs = Inlet(self._own_end.fileno())
         self.output = Inlet(self._process.stdout.fileno())
 
     def printed(self) -> list[tuple[str, str]]:
@@ -96,11 +97,16 @@ class RoleProcess:
         return found + ([("line", _last_state(self.output.rest))] if self.output.rest.strip() else [])
 
     def new_run(self) -> bool:
-        """Whether it has told of a run since."""
-        told = self._runs.lines() if self._runs.is_open else []
+        """Whether it has told of a run since; it waits until `run_is_known`."""
+        told = self.runs.lines() if self.runs.is_open else []
         if told:
             self.run = json.loads(told[-1])
         return bool(told)
+
+    def run_is_known(self) -> None:
+        """Let it go on with the run."""
+        with suppress(OSError):
+            self._own_end.send(b"\n")
 
     def signs(self) -> Signs:
         """Its signs of life."""

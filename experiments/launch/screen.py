@@ -1,5 +1,6 @@
 """What a person sees of a job: the lines of all its processes, labelled, and one progress bar below them."""
 
+import os
 import sys
 import threading
 
@@ -9,9 +10,13 @@ class Screen:
 
     Args:
         labels: of all who print.
+
+    Attributes:
+        is_open: whether anybody reads it.
     """
 
     def __init__(self, labels: list[str]) -> None:
+        self.is_open = True
         self._width = max(map(len, labels))
         self._bar = ""
         self._shows_bars = sys.stdout.isatty()
@@ -30,12 +35,16 @@ class Screen:
                 self._print(self._bar)
 
     def end_bar(self) -> None:
-        """Leave the bar that is there."""
+        """Take away the bar that is there."""
         with self._printing:
             if self._bar:
                 self._bar = ""
                 self._print("")
 
     def _print(self, text: str) -> None:
-        sys.stdout.write(f"\r\x1b[K{text}" if self._shows_bars else text)
-        sys.stdout.flush()
+        try:
+            sys.stdout.write(f"\r\x1b[K{text}" if self._shows_bars else text)
+            sys.stdout.flush()
+        except BrokenPipeError:  # as behind `| head`
+            self.is_open = False
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

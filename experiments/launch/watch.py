@@ -91,6 +91,8 @@ class Watch:
                 outcome = self._on_interrupt(message) if link is None else self._on_message(link, message)
             except queue.Empty:
                 outcome = self._overdue()
+            if outcome is None and not self._screen.is_open and self._interrupted is None:
+                outcome = self._on_interrupt(signal.SIGTERM)
             if outcome is not None:
                 return outcome
             if time.monotonic() >= next_beat:
@@ -116,8 +118,10 @@ class Watch:
             return self._failure(f"{link.role}: {link.loss()}")
         if "hello" in message and all(other.port for other in self._links):
             self._start()
-        elif "run" in message and link is self._first_worker():
-            self._run = message["run"]
+        elif "run" in message:
+            if link is self._first_worker():
+                self._run = message["run"]
+            link.say("known")
         elif "recorded" in message and message["recorded"] != journal.COMPLETED:
             if self._interrupted:
                 return self._as_interrupted(self._interrupted[0])

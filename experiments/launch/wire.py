@@ -29,6 +29,8 @@ class Inlet:
             came = os.read(self.descriptor, 1 << 16)
         except BlockingIOError:
             return []
+        except ConnectionError:
+            came = b""
         self.is_open = bool(came)
         *whole, self.rest = (self.rest + came).split(b"\n")
         return whole

@@ -80,7 +80,10 @@ class Launched:
 
     def wait(self, seconds: float = 60.0) -> int:
         """Its exit code; when it has ended, nothing of it is left."""
-        code = self.process.wait(seconds)
+        try:
+            code = self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"not ended in {seconds} seconds:\n{self.said}") from None
         self._reader.join(5.0)
         assert not self.all(), [(_command(pid), environment(pid).get(MARKER)) for pid in self.all()]
         return code

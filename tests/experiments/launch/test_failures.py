@@ -2,11 +2,14 @@
 
 import os
 import signal
+import sys
 import time
 
 import pytest
 
-from experiments.journal import Journal
+from experiments.journal import Journal, journals
+from experiments.launch import MARKER
+from tests.experiments.launch.conftest import environment
 
 pytestmark = pytest.mark.long
 
@@ -54,6 +57,16 @@ def test_an_agent_is_lost(launch, adding, tmp_path, kind):
     assert own.endings[0].startswith(f"launch: worker 0: {how}; run 1 is FAILED")
 
 
+def test_an_agent_is_lost_before_the_run_begins(launch, adding, tmp_path, machine):
+    """What the launcher does not know of is not begun."""
+    own = launch("--workers", "1", "--", "python", adding, "2000", str(tmp_path), ALONE="1")
+    machine.wait_until(lambda: any(environment(pid).get(MARKER, "").endswith("/worker0") for pid in own.all()))
+    os.kill(own.agent_of("worker0"), signal.SIGSTOP)
+    assert own.wait(30) == 1
+    assert own.endings == ["launch: worker 0: not heard for 12 seconds"]
+    assert not list(journals(tmp_path))
+
+
 def test_nobody_reads_what_is_printed(launch, adding, tmp_path):
     """A pager that waits holds the output up, and the job is not taken for dead."""
     own = launch("--workers", "1", "--", "python", "-c", "for _ in range(20000): print('x' * 200)")
@@ -63,3 +76,11 @@ def test_nobody_reads_what_is_printed(launch, adding, tmp_path):
     own.reading.set()
     assert own.wait(60) == 0, own.said[-1000:]
     assert sum("xxx" in line for line in own.lines) == 20000
+
+
+def test_somebody_stops_reading(launch, adding, tmp_path):
+    """As behind ``| head``: the job ends, as other programs do."""
+    shell = ("bash", "-c", f'"$0" -m experiments.launch "$@" 2> {tmp_path}/stderr | head -1', sys.executable)
+    own = launch("--workers", "2", "--", "python", adding, "2000", str(tmp_path), launch=shell, ALONE="1")
+    own.wait(30)
+    assert (tmp_path / "stderr").read_text().startswith("launch: terminated; run 1 is ")

@@ -1,7 +1,8 @@
 import os
 import sys
+from pathlib import Path
 
-from experiments.launch import job
+from experiments.launch import agent, job
 from experiments.launch.hosts import Host
 
 
@@ -40,3 +41,9 @@ def test_a_program_that_there_is_not(launch):
     assert own.wait() == 1
     assert own.lines[0] == "[worker 0 ] no-such-program cannot be started: No such file or directory"
     assert own.endings == ["launch: worker 0: ended with exit code 127"]
+
+
+def test_the_schedulers_port_is_none_that_the_system_gives():
+    """Who tries to reach it before it is there may be given its own port, and then has reached itself."""
+    first = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    assert all(1024 <= agent._free_port() < first for _ in range(100))

@@ -40,7 +40,7 @@ def test_a_random_death(launch, training, machine, tmp_path, number):
     print(f"\nkill {number}: {kind.name} to {whose}{role}, {took:.1f} s, {status}: {own.endings}")
     (line,) = own.endings
     label = "scheduler" if role == "scheduler0" else f"{role[:-1]} {role[-1]}"
-    assert line.startswith(f"launch: {label}: ")
+    assert line.startswith(f"launch: {label}: "), own.said
     # SIGTERM to the process of the run itself is a request, which it records.
     asked = (kind, role, whose) == (signal.SIGTERM, "worker0", "")
     assert status in ([], ["FAILED"], *([["INTERRUPTED"]] if asked else []))
