@@ -13,6 +13,9 @@ def test_lines_go_above_the_bar(monkeypatch):
         screen.bar("worker 0", "50%")
         screen.line("worker 1", "hello")
         screen.end_bar()
-        shown = os.read(reading, 1000).decode().split("\r\x1b[K")
+        read = b""
+        while read.count(b"\x1b[K") < 4:  # a terminal gives what it has
+            read += os.read(reading, 1000)
+        shown = read.decode().split("\r\x1b[K")
     os.close(reading)
     assert shown == ["", "[worker 0 ] 50%", "[worker 1 ] hello\r\n[worker 0 ] 50%", ""]
