@@ -5,7 +5,7 @@ PYTHON ?=
 # MXNet's build for GPUs: GPU=1, which an environment of it remembers; GPU=0 goes back.
 GPU ?= $(if $(wildcard .venv/.complete-gpu),1)
 BUILD := $(if $(filter-out 0,$(GPU)),-gpu)
-BENCHMARKS := loading run_log flash_mnist_head
+BENCHMARKS := loading run_log flash_mnist_head train predict predict_files start_up
 
 REPRODUCE = $(if $(filter-out 0,$(QUICK)),--quick) $(if $(EPOCHS),--epochs $(EPOCHS)) $(if $(CELLS),--cells '$(CELLS)') \
   $(if $(REPLICATES),--replicates $(REPLICATES)) $(if $(JOBS),--jobs $(JOBS)) $(if $(DEVICES),--devices $(DEVICES)) \
@@ -29,12 +29,12 @@ data: setup ## Flash-MNIST from MNIST, into data/flash_mnist (MNIST_DIR=FOLDER: 
 youtube8m: setup ## download and convert YouTube-8M: make youtube8m ARGS="--partition 2/frame/train --shard 1,100"
 	@$(PY) -m datasets.youtube8m --out data/youtube8m $(ARGS)
 
-bench: $(addprefix bench-,$(or $(CASE),$(BENCHMARKS))) ## speeds: the loader, the record of a run, training beside PyTorch (one of them: CASE=flash_mnist_head)
+bench: $(addprefix bench-,$(or $(CASE),$(BENCHMARKS))) ## speeds, ours beside PyTorch's and Paddle's (one of them: CASE=predict)
 
 $(addprefix bench-,$(BENCHMARKS)): bench-%: setup
-	@$(PY) -W ignore -m benchmarks.$* $(ARGS)
+	@$(PY) -W ignore -m benchmarks.$(if $(filter train predict,$*),models --mode $*,$*) $(ARGS)
 
-bench-flash_mnist_head: .venv-peers/.complete
+bench-flash_mnist_head bench-train bench-predict: .venv-peers/.complete
 
 bench-%:
 	@echo "CASE=$*: no such benchmark; $(BENCHMARKS)" >&2; exit 1
@@ -82,7 +82,7 @@ clean: ## remove the environments; data/ and runs/ stay
 	./tools/make_env.sh .venv-store requirements-store.txt "$(PYTHON)"
 	@touch $@
 
-# PyTorch, beside which a benchmark holds ours: its CPU build where that is offered, else the one with CUDA.
+# PyTorch and Paddle, beside which benchmarks hold ours: PyTorch's CPU build where offered, else the one with CUDA.
 .venv-peers/.complete: benchmarks/peers/requirements.txt benchmarks/peers/requirements-cuda.txt
 	@./tools/make_env.sh .venv-peers benchmarks/peers/requirements.txt "$(PYTHON)" 2>/dev/null || { \
 	  printf "\nsetup: PyTorch's CPU build is not to be had here; taking the one with CUDA, 3.8 GB\n"; \

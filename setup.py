@@ -12,7 +12,11 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.10,<3.12",  # mxnet 1.9.1 needs numpy < 1.24, which has no wheel for 3.12
     packages=find_packages(include=["datasets*", "evaluation*", "experiments*", "gluon_models*"]),
-    package_data={"datasets": ["youtube8m_class_counts.txt"], "experiments.registry": ["*.yaml"]},
+    package_data={
+        "datasets": ["youtube8m_class_counts.txt"],
+        "experiments": ["weights.yaml", "omniboard/*"],
+        "experiments.registry": ["*.yaml"],
+    },
     install_requires=[
         "mxnet==1.9.1",
         "gluoncv==0.10.5.post0",

@@ -21,19 +21,19 @@ trap 'rm -f "$source"' EXIT
 echo "SecantusDB==0.7.0b3" >"$source"
 lock "$source" requirements-store.txt
 
-# PyTorch, beside which benchmarks hold ours. The index's own build for Linux is one for CUDA.
+# PyTorch and Paddle, beside which benchmarks hold ours. The index's own build of PyTorch for Linux is one for CUDA.
 peers=benchmarks/peers/requirements
 but() { awk -v names="^($1)" '/^[a-z]/ { kept = $0 !~ names } kept' "$2"; } # the packages of file $2 but those
-printf 'torch==2.13.0\nnumpy==2.2.6\n' >"$source"
+printf 'torch==2.13.0\npaddlepaddle==3.3.1\nnumpy==2.2.6\n' >"$source"
 lock "$source" $peers-cuda.txt
 but "cuda-|triton|nvidia-(cusolver|nvtx)" $peers-cuda.txt >"$source"
 {
-  echo "# Written by \`make lock\`: PyTorch where its CPU build is not offered. This one is linked to 2.5 GB of CUDA"
-  echo "# libraries, without which \`import torch\` fails on a CPU too; those that it does not load are left out."
+  echo "# Written by \`make lock\`: Paddle, and PyTorch where its CPU build is not offered. This one is linked to 2.5 GB of"
+  echo "# CUDA libraries, without which \`import torch\` fails on a CPU too; those that it does not load are left out."
   cat "$source"
 } >$peers-cuda.txt
 {
-  echo "# Written by \`make lock\`: PyTorch's CPU build, for Python 3.11. requirements-cuda.txt takes the place of this file"
+  echo "# Written by \`make lock\`: Paddle, and PyTorch's CPU build for Python 3.11. requirements-cuda.txt takes its place"
   echo "# where pip is not offered that build; it is the same version and four times as large."
   but "nvidia-|torch" "$source"
   printf 'torch==2.13.0+cpu \\\n    --hash=sha256:%s\n' \

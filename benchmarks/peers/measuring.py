@@ -1,59 +1,218 @@
-"""What both sides of a comparison do alike: make videos, train for a while, answer. NumPy alone."""
+"""What all sides of a comparison do alike: make videos, work for a while, answer. NumPy alone."""
 
+import contextlib
 import json
+import os
+import re
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-FRAMES, DIM, CLASSES = 25, 50, 1024  # of Flash-MNIST
-BATCHES = 64  # that are trained on in turn, so that none is still in a cache
-STEPS = 10  # between two looks at the clock
-WITHOUT = "without Adam"  # the way to train that leaves the weights as they are: what it saves, Adam costs
-
-Train = Callable[[int], None]  # trains that many steps, and waits for them
-
-
-def videos(batch_size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Random frames (BATCHES, batch_size, FRAMES, DIM) float32 and classes (BATCHES, batch_size) int64."""
-    random = np.random.default_rng(0)
-    frames = random.standard_normal((BATCHES, batch_size, FRAMES, DIM), dtype=np.float32)  # (S, B, T, F)
-    return frames, random.integers(0, CLASSES, (BATCHES, batch_size))  # (S, B)
+TOGETHER_BYTES = 64 << 20  # of the batches that are worked on in turn, so that none is still in a cache
+CHECKED_VIDEOS = 8  # the first ones of all, by which the logits of all sides are held against each other
+LABELS = 3  # of a video that may have many
+GEMM_TRIES = 5
+WEIGHTS = "weights.npz"
+WITHOUT = "without optimizer"  # the way to train that leaves the weights as they are: what it saves, that one costs
 
 
-def serve(framework: str, make: Callable[[dict[str, Any], str], tuple[dict[str, Train], float]]) -> None:
+@dataclass(frozen=True)
+class Case:
+    """What is computed, the same on all sides.
+
+    Attributes:
+        mode: "train" or "predict".
+        numbers: a flat configuration, as `experiments.registry.flatten` has it.
+        batch_size: B.
+        frames: T of every video.
+        feature_dims: width of each modality.
+        ranges: the values that 0 and 255 stand for, by modality; empty where features are floats.
+        classes: C.
+        single_label: whether the loss is a softmax's; else it is the sum of the classes' sigmoids'.
+        steps: between two looks at the clock.
+    """
+
+    mode: str
+    numbers: dict[str, Any]
+    batch_size: int
+    frames: int
+    feature_dims: dict[str, int]
+    ranges: dict[str, Sequence[float]]
+    classes: int
+    single_label: bool
+    steps: int = 1
+
+
+@dataclass(frozen=True)
+class Videos:
+    """A batch.
+
+    Attributes:
+        features: of each modality, (B, T, F), uint8 or float32.
+        labels: (B,) int64 class numbers, or (B, C) float32 of 0 and 1.
+    """
+
+    features: list[np.ndarray]
+    labels: np.ndarray
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way to do a case's work.
+
+    Attributes:
+        step: do it for the batch of this number.
+        wait: until all of it is done.
+        logits: of the first batch's first videos, by the weights that all sides share.
+    """
+
+    step: Callable[[int], None]
+    wait: Callable[[], None]
+    logits: np.ndarray
+
+
+Make = Callable[[Case, Path, list[str], list[Videos]], dict[str, Way]]  # the ways of these names, with saved weights
+Save = Callable[[Case, Path, list[np.ndarray]], None]  # new weights, and their logits of some videos
+Gemm = Callable[[np.ndarray], Callable[[], None]]  # a product of a square matrix with itself, waited for
+
+
+def batches(case: Case) -> list[Videos]:
+    """Random videos; the first of them are the same for any batch size."""
+    checked = _videos(case, CHECKED_VIDEOS, seed=0)
+    bytes_each = sum(frames[0].nbytes for frames in checked.features)
+    found = [
+        _videos(case, case.batch_size, seed) for seed in range(1, 2 + TOGETHER_BYTES // bytes_each // case.batch_size)
+    ]
+    for own, first in zip(found[0].features, checked.features, strict=True):
+        own[:CHECKED_VIDEOS] = first[: len(own)]
+    return found
+
+
+def saved(folder: Path) -> dict[str, np.ndarray]:
+    """Weights by torch's names and "logits", as our side has written them."""
+    with np.load(folder / WEIGHTS) as file:
+        return dict(file)
+
+
+def to_floats(limits: Sequence[float]) -> tuple[float, float]:
+    """What bytes are multiplied by, and what is added then."""
+    minimum, maximum = limits
+    return (maximum - minimum) / 255, minimum
+
+
+def serve(framework: str, make: Make, gemm: Gemm, save: Save | None = None) -> None:
     """Answer requests, lines of JSON on stdin, by lines of JSON on stdout.
 
-    - ``{"numbers": a cell's configuration, "path": FILE}`` makes its nets; the answer names the ways to train them
-    - ``{"train": one of those, "seconds": S}`` trains for S seconds of processor time
-
-    Args:
-        framework: name and version.
-        make: the ways to train a cell, by name, and how far its logits are off those in the file.
+    - ``{"save": a case, "folder": FOLDER}`` writes a net's weights and logits
+    - ``{"load": a case, "folder": FOLDER, "ways": NAMES}`` makes nets of them, one for each way to work with it; the
+      answer has by how much their logits differ from those, as a share of the largest
+    - ``{"run": one of these ways, "seconds": S}`` works for S seconds of the clock or, with ``"processor": true``, of
+      processor time
+    - ``{"gemm": N}`` multiplies matrices of N rows; ``"processor"`` as above
     """
-    ways: dict[str, Train] = {}
-    batch_size = 0
+    ways: dict[str, Way] = {}
+    case: Case | None = None
     for line in sys.stdin:
         request = json.loads(line)
-        if "numbers" in request:
-            batch_size = request["numbers"]["batch_size"]
+        answer: dict[str, Any] = {"framework": framework}
+        if "save" in request:
+            assert save is not None
+            case = Case(**request["save"])
+            save(case, Path(request["folder"]), _videos(case, CHECKED_VIDEOS, seed=0).features)
+        elif "load" in request:
             ways.clear()  # gives its memory back before the next takes its own
-            ways, difference = make(request["numbers"], request["path"])
-            for train in ways.values():
-                train(STEPS)
-            answer = {"framework": framework, "ways": list(ways), "difference": difference}
+            case, folder = Case(**request["load"]), Path(request["folder"])
+            ways = make(case, folder, request["ways"], batches(case))
+            logits = saved(folder)["logits"]
+            answer["difference"] = max(_difference(way.logits, logits) for way in ways.values())
+            _forget_peak()
+            for way in ways.values():
+                _work(way, 0, case.steps)
+        elif "gemm" in request:
+            answer["gflops"] = _gflops(gemm, request["gemm"], request.get("processor", False))
         else:
-            steps, processor, clock = _trained(ways[request["train"]], request["seconds"])
-            answer = {"videos_per_second": steps * batch_size / processor, "share": processor / clock}
+            assert case is not None
+            answer |= _run(ways[request["run"]], case, request["seconds"], request.get("processor", False))
         print(json.dumps(answer), flush=True)
 
 
-def _trained(train: Train, seconds: float) -> tuple[int, float, float]:
-    """Steps, seconds of processor time of all of this process's threads, and seconds by the clock."""
-    steps, processor, clock = 0, time.process_time(), time.perf_counter()
-    while time.process_time() - processor < seconds:
-        train(STEPS)
-        steps += STEPS
-    return steps, time.process_time() - processor, time.perf_counter() - clock
+def _videos(case: Case, count: int, seed: int) -> Videos:
+    random = np.random.default_rng(seed)
+    features = []
+    for name, width in case.feature_dims.items():
+        shape = count, case.frames, width
+        if name in case.ranges:
+            features.append(random.integers(0, 256, shape, np.uint8))  # (B, T, F)
+        else:
+            features.append(random.standard_normal(shape, np.float32))  # (B, T, F)
+    classes = random.integers(0, case.classes, (count, 1 if case.single_label else LABELS))
+    if case.single_label:
+        return Videos(features, classes[:, 0])
+    labels = np.zeros((count, case.classes), np.float32)  # (B, C)
+    np.put_along_axis(labels, classes, 1, axis=1)
+    return Videos(features, labels)
+
+
+def _difference(own: np.ndarray, expected: np.ndarray) -> float:
+    count = min(len(own), len(expected))
+    difference = float(np.abs(own[:count] - expected[:count]).max() / np.abs(expected).max())
+    return difference if np.isfinite(difference) else float("inf")
+
+
+def _work(way: Way, first: int, steps: int) -> None:
+    for number in range(first, first + steps):
+        way.step(number)
+    way.wait()
+
+
+def _run(way: Way, case: Case, seconds: float, by_processor: bool) -> dict[str, float]:
+    """Videos a second of the clock and of processor time, the processors in use, and the most memory so far."""
+    now = time.process_time if by_processor else time.perf_counter
+    steps, begin = 0, now()
+    processor, clock = time.process_time(), time.perf_counter()
+    while not steps or now() - begin < seconds:
+        _work(way, steps, case.steps)
+        steps += case.steps
+    processor, clock = time.process_time() - processor, time.perf_counter() - clock
+    videos = steps * case.batch_size
+    return {
+        "videos_per_second": videos / clock,
+        "videos_per_processor_second": videos / processor,
+        "processors": processor / clock,
+        "peak_bytes": _peak(),
+    }
+
+
+def _gflops(gemm: Gemm, size: int, by_processor: bool) -> float:
+    """Of the fastest of a few products: 10^9 multiplications and additions a second."""
+    now = time.process_time if by_processor else time.perf_counter
+    multiply = gemm(np.random.default_rng(0).standard_normal((size, size), np.float32))
+    multiply()
+    times = []
+    for _ in range(GEMM_TRIES):
+        begin = now()
+        multiply()
+        times.append(now() - begin)
+    return 2 * size**3 / min(times) / 1e9
+
+
+def _forget_peak() -> None:
+    """From here on the most memory is counted anew; loading weights has taken some that work does not need."""
+    with contextlib.suppress(OSError):  # where the system does not let it, loading counts
+        Path("/proc/self/clear_refs").write_text("5")
+
+
+def _peak() -> int:
+    """Bytes of resident memory, at most so far."""
+    found = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    return int(found[1]) * 1024 if found else 0
+
+
+def threads() -> int:
+    """How many of them a side is to compute with."""
+    return int(os.environ.get("OMP_NUM_THREADS") or len(os.sched_getaffinity(0)))

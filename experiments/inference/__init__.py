@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,7 +97,7 @@ def run(
     output = predictions.Output(request.output, net) if request.output else nullcontext()
     width = get_terminal_size().columns if sys.stdout.isatty() else NO_END
     with output as file, tqdm(desc="predicting", total=total, unit="B", unit_scale=True, dynamic_ncols=True) as bar:
-        for batch in _batches(found.features, net, request, bad, bar):
+        for batch in _ahead(_batches(found.features, net, request, bad, bar)):
             values = probabilities(engine(batch), net.single_label)  # (B, C)
             classes, best = predictions.best(values, request.top_k)
             looked = attention.of_batch(batch, explainer(batch), net) if explainer else None
@@ -107,7 +108,7 @@ def run(
                 shown = predictions.table(
                     batch.ids[left], classes[left], best[left], net, width, looked[left] if looked else None
                 )
-                if not _show(shown, bar) and not file:
+                if not _show(shown, bar.write) and not file:
                     return len(bad)
             if told and looked:
                 for video in map(Explained, batch.ids, classes, best, looked):
@@ -127,19 +128,28 @@ def run(
     if not net.class_names:
         print(f"no vocabulary is known, so classes are numbers; {request.names_by} gives them names", file=sys.stderr)
     if request.output:
-        print(f"{counted(count, 'video')} in {request.output}")
+        _show(f"{counted(count, 'video')} in {request.output}", print)
     return len(bad)
 
 
-def _show(text: str, bar: tqdm) -> bool:
-    """Print above the bar; whether anybody reads it still."""
+def _show(text: str, write: Callable[..., None]) -> bool:
+    """``write`` it to standard output; whether anybody reads that still."""
     try:
-        bar.write(text, file=sys.stdout)
+        write(text, file=sys.stdout)
         sys.stdout.flush()
     except BrokenPipeError:  # such as `| head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is left, to the end of the program
         return False
     return True
+
+
+def _ahead(batches: Iterator[Batch]) -> Iterator[Batch]:
+    """The same, each read while the engine computes the one before."""
+    with ThreadPoolExecutor(1, thread_name_prefix="reading") as reader:
+        pending = reader.submit(next, batches, None)
+        while (batch := pending.result()) is not None:
+            pending = reader.submit(next, batches, None)
+            yield batch
 
 
 def _batches(paths: list[Path], net: Description, request: Request, bad: list[BadRecord], bar: tqdm) -> Iterator[Batch]:

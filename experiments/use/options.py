@@ -67,16 +67,16 @@ PURPOSE = {
     "extract": "make a dataset of raw videos",
 }
 RUNTIME = "runtime.KEY", "places here, such as runtime.runs_dir, runtime.data_root, runtime.model_dir"
-WEIGHTS = "a run's id, a file of parameters, a checkpoint's folder, a name in weights.yaml"
+WEIGHTS = "run's id, file of parameters, folder of a checkpoint, or a name of weights.yaml (needed)"
 SHARED = {  # keys of a configuration that matter
     "predict": {
-        "weights": f"{WEIGHTS}, an exported net's folder (needed)",
+        "weights": WEIGHTS.replace("checkpoint", "checkpoint or an export"),
         "experiment": "what a file of parameters is of",
         "batch_size": "videos at once; it changes no result (32)",
         RUNTIME[0]: RUNTIME[1],
     },
     "export": {
-        "weights": f"{WEIGHTS} (needed)",
+        "weights": WEIGHTS,
         "experiment": "what a file of parameters is of",
         RUNTIME[0]: RUNTIME[1],
     },
@@ -109,10 +109,11 @@ def whole_configuration(command: str, rest: Mapping[str, Any]) -> dict[str, Any]
 
 def help_of(command: str) -> str:
     """The command's keys, a line each."""
-    rows = [(key, "", words) for key, words in SHARED[command].items()]
-    rows += [(key, _kind(option), option.words) for key, option in OPTIONS[command].items()]
-    first, second = (max(len(row[place]) for row in rows) for place in (0, 1))
-    lines = [f"  {key:<{first}}  {kind:<{second}}  {words}" for key, kind, words in rows]
+    rows = [(key, _kind(option), option.words) for key, option in OPTIONS[command].items()]
+    first = max(map(len, [*SHARED[command], *OPTIONS[command]]))
+    second = max(len(kind) for _, kind, _ in rows)
+    lines = [f"  {key:<{first}}  {words}" for key, words in SHARED[command].items()]
+    lines += [f"  {key:<{first}}  {kind:<{second}}  {words}" for key, kind, words in rows]
     more = [] if command == "extract" else ["", "Other keys are the experiment's; run.py print_config shows them."]
     return "\n".join([f"run.py {command} with KEY=VALUE ...: {PURPOSE[command]}", "", *lines, *more])
 

@@ -84,7 +84,7 @@ def test_a_file_without_an_index_is_refused_in_one_line(tmp_path):
     content = write_clip(tmp_path / "whole.mp4", 64, 48, 30, "mp4v").read_bytes()
     cut = tmp_path / "cut.mp4"
     cut.write_bytes(content[: len(content) // 2])
-    with pytest.raises(DataError, match=r"cut\.mp4: not a video that can be read \(moov atom not found\); copy it"):
+    with pytest.raises(DataError, match=r"cut\.mp4: not a video that can be read \(moov atom not found\)$"):
         list(video_file.frames_of(cut))
 
 
@@ -143,6 +143,6 @@ def test_a_real_video_with_sound():
 def test_a_decoder_that_crashes_or_hangs_ends_nothing_else(tmp_path, monkeypatch, program, reason):
     monkeypatch.setattr(video_file, "_PROGRAM", program)
     monkeypatch.setattr(video_file, "STANDSTILL_SECONDS", 1.0)
-    (tmp_path / "clip.mp4").touch()
+    (tmp_path / "clip.mp4").write_bytes(b"a video")
     with pytest.raises(DataError, match=reason):
         list(video_file.frames_of(tmp_path / "clip.mp4"))

@@ -2,6 +2,9 @@
 
 import csv
 import json
+import os
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -59,6 +62,39 @@ def test_one_engine_and_numpy_are_enough(exported, tmp_path, engine):
         (_, (name, pairs)) = list(csv.reader(file))
     assert name == "SjJ3"
     assert len(pairs.split()) == 40
+
+
+def test_what_the_documentation_copies_is_enough(exported, tmp_path):
+    """Its very commands, in a folder where the project is not to be found."""
+    if not REAL.is_file():
+        pytest.skip(f"no {REAL}")
+    text = (ROOT / "docs" / "prediction.md").read_text()
+    (block,) = re.findall(r"```sh\n(mkdir .*?)```", text, re.DOTALL)
+    names = {"runs/1/net": exported / "net", "elsewhere": tmp_path, "videos.tfrecord": REAL, "python ": sys.executable}
+    for name, path in names.items():
+        block = block.replace(name, f"{path} " if name.endswith(" ") else str(path))
+    env = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
+    done = subprocess.run(["sh", "-ec", block], cwd=ROOT, env=env, capture_output=True, text=True, timeout=100)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("SjJ3 ")
+    where = [sys.executable, "-c", "import experiments; print(experiments.__file__)"]
+    found = subprocess.run(where, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60).stdout
+    assert found == f"{tmp_path}/experiments/__init__.py\n"
+
+
+@pytest.mark.long
+def test_an_installed_package_has_every_file(tmp_path):
+    """Which git knows, in a folder of its own."""
+    packages = ("datasets", "evaluation", "experiments", "gluon_models")
+    listed = subprocess.run(["git", "ls-files", *packages], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    wanted = [name for name in listed.stdout.splitlines() if (ROOT / name).is_file()]
+    for name in (*wanted, "setup.py", "pyproject.toml"):
+        (tmp_path / "source" / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / "source" / name)
+    how = ["--no-index", "--no-deps", "--no-build-isolation", "--target", str(tmp_path / "target")]
+    done = run("pip", "install", *how, str(tmp_path / "source"), program=("-m",))
+    assert done.returncode == 0, done.stderr
+    assert [name for name in wanted if not (tmp_path / "target" / name).is_file()] == []
 
 
 def test_what_is_missing_is_one_line(exported):

@@ -1,0 +1,53 @@
+"""What the benchmarks' command lines have in common."""
+
+import math
+import sys
+from collections.abc import Callable, Sequence
+
+from experiments.errors import UserError
+
+
+def number(text: str) -> int:
+    """A number of at least 1."""
+    value = int(text)
+    if value < 1:
+        raise ValueError
+    return value
+
+
+def numbers(text: str) -> list[int]:
+    """Such numbers between commas."""
+    return [number(part) for part in text.split(",")]
+
+
+def seconds(text: str) -> float:
+    """A time above 0."""
+    value = float(text)
+    if not 0 < value < math.inf:
+        raise ValueError
+    return value
+
+
+def some_of(known: Sequence[str]) -> Callable[[str], list[str]]:
+    """What reads names between commas, all of which must be in ``known``."""
+
+    def names(text: str) -> list[str]:
+        found = text.split(",")
+        if not set(found) <= set(known):
+            raise ValueError
+        return found
+
+    return names
+
+
+def told(work: Callable[[], None]) -> int:
+    """Do ``work``, tell the user what went wrong in one line, and give the exit code."""
+    try:
+        work()
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\ninterrupted; the rows above are whole", file=sys.stderr)
+        return 130
+    return 0

@@ -1,0 +1,175 @@
+"""The published nets at work, ours beside the same nets in PyTorch and Paddle.
+
+``python -m benchmarks.models --mode train|predict [--model M,...] [--batch B,...] [--rounds N] [--seconds S]``
+
+Training steps as a run takes them, or prediction from a batch of stored features to logits by each of our engines, on
+random videos in memory, with all cores by the clock; or, where other programs run, ``--one-core`` by processor time.
+Rounds are interleaved, and each measurement is a process of its own, so that
+its memory is its own too. What a process is to be measured by must give the same logits as ours from the same weights.
+"""
+
+import argparse
+import os
+import statistics
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tqdm import tqdm
+
+from benchmarks import arguments, published
+from benchmarks.peers.measuring import Case
+from benchmarks.record import FOLDER, Record
+from benchmarks.sides import OURS, Side, need_peers, ratios, spread
+
+TOLERANCE = 1e-4  # of the logits, as a share of the largest
+GEMM_SIZE = 2048  # rows of the matrices whose product is the limit
+COLUMNS = (
+    "model",
+    "batch:",
+    "framework",
+    "way",
+    "videos/s:",
+    "of the fastest peer's",
+    "memory, GB:",
+    "of the GEMM limit:",
+    "cores had:",
+)
+
+# Framework and way: each engine of ours, and of a peer's ways the fastest. Tried and left out, by processor time on one
+# core: prediction in PyTorch without packed weights (0.6 to 0.75 of the speed with them) or compiled (as without), and
+# in Paddle without its engine (0.75); PyTorch's optimizers that are not fused, and Paddle's static graph.
+WAYS = {
+    "train": [(OURS, "gluon"), ("PyTorch", "fused"), ("PyTorch", "compiled"), ("Paddle", "eager")],
+    "predict": [
+        (OURS, "gluon"),
+        (OURS, "mxnet"),
+        (OURS, "onnxruntime"),
+        ("PyTorch", "prepacked"),
+        ("Paddle", "predictor"),
+    ],
+}
+
+
+@dataclass
+class Measured:
+    """What one way to do a case's work was found to do, a value a round.
+
+    Attributes:
+        framework: one of `sides.FRAMEWORKS`.
+        way: one of its ways.
+        version: the framework's name and version.
+        speeds: videos a second.
+        memory: bytes of resident memory, at most.
+        processors: that it had, on average.
+        gflops: of a large matrix product.
+    """
+
+    framework: str
+    way: str
+    version: str = ""
+    speeds: list[float] = field(default_factory=list)
+    memory: list[float] = field(default_factory=list)
+    processors: list[float] = field(default_factory=list)
+    gflops: list[float] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        return f"{self.framework}:{self.way}"
+
+
+def main(words: list[str]) -> int:
+    """Measure and print; the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.models", description=__doc__)
+    known = [f"{framework}:{way}" for ways in WAYS.values() for framework, way in ways]
+    models = arguments.some_of(published.MODELS)
+    parser.add_argument("--mode", choices=sorted(WAYS), required=True)
+    parser.add_argument("--model", type=models, default=list(published.MODELS), help=",".join(published.MODELS))
+    parser.add_argument("--batch", type=arguments.numbers, default=[32, 128, 256], help="batch sizes (32,128,256)")
+    parser.add_argument("--ways", type=arguments.some_of(known), default=known, help=",".join(known))
+    parser.add_argument("--rounds", type=arguments.number, default=3, help="(%(default)s)")
+    parser.add_argument("--seconds", type=arguments.seconds, default=2.0, help="a measurement, at least (%(default)s)")
+    parser.add_argument("--one-core", action="store_true", help="one thread, by processor time: for a busy machine")
+    parser.add_argument("--out", type=Path, default=FOLDER, help="folder for the record (runs/bench)")
+    given = parser.parse_args(words)
+    return arguments.told(lambda: _measure(given, words))
+
+
+def _measure(given: argparse.Namespace, words: list[str]) -> None:
+    need_peers()
+    ways = [own for own in WAYS[given.mode] if f"{own[0]}:{own[1]}" in given.ways]
+    record = Record(given.mode, words, given.out)
+    record.head(COLUMNS)
+    total = len(given.model) * len(given.batch) * given.rounds * len(ways)
+    limits: list[float] = []
+    with tqdm(total=total, unit=" measurements", dynamic_ncols=True) as bar:
+        for model in given.model:
+            with tempfile.TemporaryDirectory() as place:
+                folder = Path(place)
+                with Side(OURS, _threads(given)) as ours:
+                    ours.save(published.case(model, given.mode, 1), folder)
+                for batch_size in given.batch:
+                    case = published.case(model, given.mode, batch_size)
+                    found = [Measured(*own) for own in ways]
+                    for _ in range(given.rounds):
+                        for own in found:
+                            bar.set_description(f"{model}, batch {batch_size}, {own}")
+                            _once(own, case, folder, given, record)
+                            bar.update()
+                    limits.append(limit := max(statistics.median(own.gflops) for own in found))
+                    bar.clear()
+                    for cells in rows(found, case, limit):
+                        record.row(cells)
+    record.say(
+        f"\n{given.rounds} rounds: medians, [lowest, highest] of the pairs. The limit is the fastest product of "
+        f"matrices of {GEMM_SIZE} rows, {statistics.median(limits):.0f} GFLOP/s."
+        f"{' One thread each; seconds are of processor time.' if given.one_core else ''}"
+    )
+
+
+def _once(own: Measured, case: Case, folder: Path, given: argparse.Namespace, record: Record) -> None:
+    with Side(own.framework, _threads(given)) as side:
+        own.version = side.load(case, folder, [own.way], TOLERANCE)
+        answer = side.ask(run=own.way, seconds=given.seconds, processor=given.one_core)
+        gflops = side.ask(gemm=GEMM_SIZE, processor=given.one_core)["gflops"]
+    own.speeds.append(answer["videos_per_processor_second" if given.one_core else "videos_per_second"])
+    own.memory.append(answer["peak_bytes"])
+    own.processors.append(answer["processors"])
+    own.gflops.append(gflops)
+    about = {"model": case.numbers["model"], "batch_size": case.batch_size, "threads": _threads(given)}
+    record.add(**about, way=own.way, gemm_gflops=gflops, **answer)
+
+
+def rows(found: Sequence[Measured], case: Case, limit: float) -> list[list[str]]:
+    """The table's lines of one case.
+
+    Args:
+        found: each way, with as many rounds.
+        case: what was computed.
+        limit: GFLOP/s of a large matrix product.
+    """
+    peers = [own for own in found if own.framework != OURS] or list(found)
+    fastest = max(peers, key=lambda own: statistics.median(own.speeds))
+    return [
+        [
+            f"`{case.numbers['model']}`",
+            str(case.batch_size),
+            own.version,
+            own.way,
+            f"{statistics.median(own.speeds):,.1f}",
+            "1" if own is fastest else spread(ratios(own.speeds, fastest.speeds)),
+            f"{max(own.memory) / 1e9:.1f}",
+            f"{statistics.median(own.speeds) * published.flops(case) / 1e9 / limit:.0%}",
+            f"{statistics.mean(own.processors):.1f}",
+        ]
+        for own in found
+    ]
+
+
+def _threads(given: argparse.Namespace) -> int:
+    return 1 if given.one_core else len(os.sched_getaffinity(0))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
