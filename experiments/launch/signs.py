@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TypedDict
 
 _TICKS = os.sysconf("SC_CLK_TCK")
-_RETRANSMITS = "01"  # a socket's timer: it waits for what it has sent to be confirmed
+# A socket's timers: what was sent is not confirmed; the other side has said, or not said, that it can take more.
+_SENDS_AGAIN, _ASKS_AGAIN = "01", "04"
 
 
 class Signs(TypedDict):
@@ -47,7 +48,8 @@ def _unanswered(process: Path) -> set[str]:
     found = set()
     for line in (process / "net" / "tcp").read_text().splitlines()[1:]:
         words = line.split()
-        timer, times, inode = words[5].partition(":")[0], int(words[6], 16), words[9]
-        if timer == _RETRANSMITS and times and f"socket:[{inode}]" in own:
+        timer, inode = words[5].partition(":")[0], words[9]
+        in_vain = {_SENDS_AGAIN: int(words[6], 16), _ASKS_AGAIN: int(words[8])}.get(timer, 0)  # times
+        if in_vain and f"socket:[{inode}]" in own:
             found.add(socket.inet_ntoa(struct.pack("=I", int(words[2].partition(":")[0], 16))))
     return found

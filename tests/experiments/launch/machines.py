@@ -6,6 +6,8 @@ import subprocess
 import time
 from pathlib import Path
 
+from experiments import child
+
 SSHD = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 _NET = "10.213.77"
 _PORT = 2222
@@ -87,7 +89,7 @@ class Machines:
         own = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc", SSHD, "-D", "-e", "-f", "/dev/null"]
         with (self.folder / f"sshd{space}.log").open("wb") as log:
             flags = [word for option in options for word in ("-o", option)]
-            return subprocess.Popen(["ip", "netns", "exec", space, *own, *flags], stdout=log, stderr=log)
+            return child.start(["ip", "netns", "exec", space, *own, *flags], stdout=log, stderr=log)
 
 
 def _run(*words: str) -> None:

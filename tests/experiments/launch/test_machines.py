@@ -85,11 +85,13 @@ def test_it_starts_again_when_the_link_is_back(start, net, tmp_path):
     assert [path.name for path in (tmp_path / "runs").iterdir()] == ["1"]
 
 
-def test_a_link_between_two_that_the_launcher_reaches(start, net, tmp_path):
+@pytest.mark.parametrize("cut", ["route add blackhole {0}", "neigh replace {0} lladdr 02:00:00:00:00:99 dev eth0"])
+def test_a_link_between_two_that_the_launcher_reaches(start, net, tmp_path, cut):
+    """A machine knows no way, or what it sends is lost."""
     own = start(["localhost", *net.addresses])
     own.wait_for("worker 2 adds")
     began = time.monotonic()
-    subprocess.run(["ip", "-n", "gvc0", "route", "add", "blackhole", net.addresses[1]], check=True)
+    subprocess.run(["ip", "-n", "gvc0", *cut.format(net.addresses[1]).split()], check=True)
     assert own.wait(30) == 1, own.said
     assert time.monotonic() - began < 30
     assert "has not answered it for 12 seconds; run 1 is FAILED" in own.endings[0]
@@ -120,6 +122,5 @@ def test_a_machine_that_cannot_be_reached(start, net):
     net.cut(1)
     own = start(["localhost", *net.addresses])
     assert own.wait(30) == 1
-    assert own.endings == [
-        f"launch: server 2 on {net.addresses[1]}: ssh: connect to host {net.addresses[1]} port 2222: No route to host"
-    ]
+    (line,) = own.endings
+    assert f" on {net.addresses[1]}: ssh: connect to host {net.addresses[1]} port 2222: " in line
