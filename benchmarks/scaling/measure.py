@@ -39,8 +39,8 @@ def measure(quick: bool) -> Measured:
     cases = {name: [-(-size // workers) for workers in WORKERS] for name, size in batches.items()}
     for name, sizes in {} if quick else ALONE.items():
         cases[name] = [*cases.get(name, []), *sizes]
-    small_and_large = [250_000, 1_000_000] if quick else [250_000, 1_000_000, 4_000_000, 32_000_000]
-    rounds = 1 if quick else 3
+    small_and_large = [250_000, 1_000_000] if quick else [250_000, 1_000_000, 4_000_000, 16_000_000]
+    rounds = 1 if quick else 5
     load = [os.getloadavg()[0]]
     with tempfile.TemporaryDirectory() as folder, tqdm(total=len(cases) + len(STORES) + 3 * len(batches)) as bar:
         data = _write_data(Path(folder), quick)
@@ -53,15 +53,15 @@ def measure(quick: bool) -> Measured:
             bar.update()
         for workers, servers in STORES:
             bar.set_description(f"kvstore, {workers} workers, {servers} servers")
-            asked_sizes: Measured = {"small_keys": SMALL_KEYS, "sizes": small_and_large, "rounds": 2 * rounds}
+            asked_sizes: Measured = {"small_keys": SMALL_KEYS, "sizes": small_and_large, "rounds": 1 + rounds}
             stores.append(_ask(Path(folder), (workers, servers), what="store", **asked_sizes))
             bar.update()
         for workers in WORKERS:
             for name, size in batches.items():
                 bar.set_description(f"{name}, {workers} workers")
-                steps = 3 if quick else 10 if "youtube8m" in name else 30
+                steps = 3 if quick else 8 if "youtube8m" in name else 30
                 where = str(data[registry.load(name).data.dataset])
-                job = {"entry": name, "folder": where, "batch_size": size, "steps": steps, "first": 2}
+                job = {"entry": name, "data": where, "batch_size": size, "steps": steps, "first": 2}
                 answer = _ask(Path(folder), (workers, 1), what="steps", **job)
                 jobs.append({"entry": name, "batch_size": size, "workers": workers, "servers": 1, **answer})
                 load.append(os.getloadavg()[0])

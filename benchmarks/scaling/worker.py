@@ -26,6 +26,7 @@ from gluon_models.dequantize import Dequantized
 
 FIRST_KEY = 10**7  # of arrays that no parameter is
 SMALL = 256  # floats
+LONGEST = 10.0  # seconds of a measurement, after which no further round begins
 
 
 class Session:
@@ -77,7 +78,9 @@ def compute(given: dict[str, Any]) -> list[dict[str, Any]]:
             batch = next(iter(session.loader(size).epoch()))
             batch = replace(batch, features=[frames.copy() for frames in batch.features])
             session.take_step(batch)
-            measured = [_timed(session.take_step, batch) for _ in range(given["rounds"])]
+            measured, begin = [], time.perf_counter()
+            while len(measured) < given["rounds"] and (time.perf_counter() - begin < LONGEST or not measured):
+                measured.append(_timed(session.take_step, batch))
             found.append([size, *map(statistics.median, zip(*measured, strict=True))])
         batches = session.loader(64)
         seconds, work = _timed(lambda batches: [len(own.indices) for own in batches.epoch()], batches)
@@ -97,7 +100,7 @@ def _timed(act: Callable[[Any], object], argument: Any) -> tuple[float, float]:
 def steps(given: dict[str, Any]) -> dict[str, Any]:
     """Of a step of a job, as a run takes it: seconds, work of all its processes, and cores that others left idle."""
     with Collective("dist_sync") as job:
-        session = Session(given["entry"], Path(given["folder"]), job)
+        session = Session(given["entry"], Path(given["data"]), job)
         batches = _endless(session.loader(given["batch_size"]))
         for _ in range(given["first"]):  # these make memory
             session.take_step(next(batches))
@@ -133,7 +136,8 @@ def store(given: dict[str, Any]) -> dict[str, Any]:
             for key, array in arrays.items():
                 job.kvstore.init(key, array)
             seconds = []
-            for turn in range(given["rounds"] + 1):
+            rounds = given["rounds"] * (1 if floats * count >= 10**6 else 10)
+            for turn in range(rounds + 1):
                 if turn == 1:  # the first one makes memory
                     before, work = [_work(pid) for pid in servers], _own_work()
                 job.kvstore._barrier()
@@ -149,8 +153,8 @@ def store(given: dict[str, Any]) -> dict[str, Any]:
                     "floats": floats,
                     "keys": count,
                     "seconds": statistics.median(seconds[1:]),
-                    "worker_work": (_own_work() - work) / given["rounds"],
-                    "server_work": spent / given["rounds"] / job.workers,  # for one worker's gradients
+                    "worker_work": (_own_work() - work) / rounds,
+                    "server_work": spent / rounds / job.workers,  # for one worker's gradients
                 }
             )
     return {"workers": job.workers, "servers": len(servers), "sizes": found}
@@ -162,9 +166,8 @@ def _own_work() -> float:
 
 
 def _work(pid: int) -> float:
-    """Processor seconds of a process."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    """Processor seconds of a process's threads, to the nanosecond."""
+    return sum(int(path.read_text().split()[0]) for path in Path(f"/proc/{pid}/task").glob("*/schedstat")) / 1e9
 
 
 def _idle() -> float:
