@@ -1,11 +1,12 @@
 """docs/scaling.md and its figure, from what was measured and the model."""
 
 import math
+import textwrap
 from typing import Any
 
 from benchmarks.scaling import tables
 from benchmarks.scaling.measure import Measured
-from benchmarks.scaling.model import WITHIN, Parts, enough_servers, saturation, step
+from benchmarks.scaling.model import WITHIN, Parts, saturation, step
 from benchmarks.scaling.tables import LINKS, SPEEDUPS, WORKERS
 from experiments.results import svg
 
@@ -20,7 +21,7 @@ and 3 workers. Jobs on several machines were not run: there was one. This page i
 
 and by `ARGS="--write docs/scaling.md --read docs/scaling.json"` from the same measurements again.
 
-In short: {short}
+{short}
 
 ## The model
 
@@ -35,17 +36,19 @@ their sums; every worker then takes the same step of the optimizer.
     loader   = batch / W videos by one thread
 
 b is what the busiest server gets of B: MXNet cuts arrays of a million floats or more into S equal parts, and gives each
-smaller one to a single server. {shares}
+smaller one to a single server.
+{shares}
 
-- **compute**: processor time of one thread, straight lines between the sizes measured. The optimizer is the same work
-  on every worker however small its share. A worker of k cores is taken for k times as fast, which no real one is.
+- **compute**: processor time of one thread, on straight lines through the sizes measured, beyond them too: from 8
+  videos on for AttentionLSTM, whose steps take seconds. The optimizer is the same work on every worker however small
+  its share. A worker of k cores is taken for k times as fast, which no real one is.
 - **exchange** begins when backward has ended, and the optimizer when all sums are there. In truth a layer's gradients
   go as soon as they are there. That changes little for Attention Cluster, two thirds of whose bytes are the first
   hidden layer's, the last but one in backward; for AttentionLSTM the model is pessimistic, as three quarters of its
   bytes are of layers above the LSTMs, whose own backward takes nearly all of the time.
 - **links** carry pushes, then pulls: twice B. Each machine has one, with as much in each direction; so a server on a
   worker's machine costs no more than on one of its own.
-- **a server** sums in one thread, one worker's array after the other, so its work is W times that for one worker; the
+- **a server** is taken to work in one thread, one worker's array after the other, so its work is W times that for one worker; the
   copies to and from its sockets are in that work. A link carries while processors work; at worst the two add up.
 - **latency** of an array is the work of an array of 1 kB, of which every net has some. A network's own is left out.
 - **loader** works ahead on a thread of its own. Data are in memory.
@@ -63,7 +66,7 @@ the gradients of one worker.
 
 {store}
 
-A server's work for one worker's byte, largest array: {ns_one:.2f} ns with 1 worker, {ns_most:.2f} with 3. {sum_words}
+{sum_words}
 
 ## The check
 
@@ -74,7 +77,7 @@ step is the sum of its two phases, each as long as its longest chain of work or 
     compute  = max(c, W c / cores)        c: of a worker on its share, the loader with it
     exchange = max(w + W s / S, W (w + s) / cores)        w, s: the worker's and the servers' work for B
 
-The cores are those that the job had: its own processor time and what was idle, by the clock. {check_words}
+{check_words}
 
 {check}
 
@@ -106,7 +109,11 @@ The fewest, of 1 to W, with a step within {within:.0%} of the best number's:
 
 {servers}
 
-{advice}
+**Start as many servers as workers**, on the workers' own machines: while workers exchange they do not compute, and a
+server that is too many costs its start. Fewer do where compute is most of a step: few workers, slow ones, a fast link,
+AttentionLSTM. `--servers N` of `experiments.launch` puts them on the machines in turn. From 10 Gbit/s on it is the
+server's one thread that limits, not its link, so more than W may be better still, on machines with cores to spare; that
+was not tried.
 
 ## What is not modelled
 
@@ -128,16 +135,13 @@ def page(measured: Measured, figure_name: str | None) -> str:
         for name, link in LINKS.items():
             heading = f"**{title}**, batch {parts.batch_size:,}, {parts.gradient_bytes / 1e6:,.0f} MB, {name}:"
             steps.append(f"\n{heading}\n\n{tables.step_table(parts, link)}\n")
-    ns_one, ns_most = tables.server_ns(measured)
     return PAGE.format(
         short=_short(nets),
         shares=_shares(nets),
         machine=_machine(measured),
         compute=tables.compute_table(measured),
         store=tables.store_table(measured),
-        ns_one=ns_one,
-        ns_most=ns_most,
-        sum_words="The first worker's array is copied and each other one added.",
+        sum_words=_sum_words(measured),
         check_words=_check_words(measured),
         check=tables.check_table(measured),
         steps="".join(steps),
@@ -145,7 +149,6 @@ def page(measured: Measured, figure_name: str | None) -> str:
         saturation=tables.saturation_table(nets),
         within=WITHIN - 1,
         servers=tables.servers_table(nets),
-        advice=_advice(nets),
     )
 
 
@@ -157,7 +160,7 @@ def figure(measured: Measured) -> str:
         for row, (title, parts) in enumerate(nets.items()):
             for column, speedup in enumerate((1, 16)):
                 axes = own.add_subplot(len(nets), 2, 2 * row + column + 1)
-                for (name, link), colour in zip(LINKS.items(), svg.COLOURS, strict=False):
+                for (name, link), colour in zip([*LINKS.items()][:3], svg.COLOURS, strict=False):
                     for servers, dash in (("S = W", "-"), ("S = 1", ":")):
                         rates = [
                             parts.batch_size
@@ -168,7 +171,7 @@ def figure(measured: Measured) -> str:
                 axes.set(xscale="log", yscale="log", xlabel="workers", ylabel="videos/s")
                 axes.set_xticks(WORKERS, [str(workers) for workers in WORKERS])
                 axes.minorticks_off()
-                axes.set_title(f"{title}, a worker {SPEEDUPS[speedup]}")
+                axes.set_title(f"{title}, workers compute {SPEEDUPS[speedup]}")
                 if row + column == 0:
                     axes.legend(fontsize=6)
 
@@ -183,50 +186,50 @@ def _shares(nets: dict[str, Parts]) -> str:
         f"{8 * max(map(sum, parts.pieces(8))) / parts.gradient_bytes - 1:.1%} more than its eighth"
         for title, parts in nets.items()
     ]
-    return "; ".join(words) + "."
+    return _wrapped("; ".join(words) + ".")
 
 
 def _machine(measured: Measured) -> str:
     low, middle, high = measured["load"]
-    return (
-        f"The machine: {measured['processor']}, {measured['cores']} cores, **busy** with others' work: a load of "
-        f"{low:.1f} to {high:.1f},\nmedian {middle:.1f}. So the parts are processor seconds, and the clock stands "
-        "beside them to say how busy it was."
+    return _wrapped(
+        f"The machine: {measured['processor']}, {measured['cores']} cores, with a load, ours and others', of "
+        f"{low:.1f} to {high:.1f}, median {middle:.1f}. So the parts are processor seconds; the clock stands beside "
+        "them to say how busy it was. Videos of YouTube-8M's shape have 210 frames each, the mean of 120 to 300."
+    )
+
+
+def _sum_words(measured: Measured) -> str:
+    copied, added, size = tables.server_ns(measured)
+    return _wrapped(
+        f"The servers' sums: of an array of {size / 1e6:,.0f} MB the first worker's, which is copied, costs a server "
+        f"{copied:.2f} ns a byte, each other's, which is added, {added:.2f} ns; both with the way in and out."
     )
 
 
 def _check_words(measured: Measured) -> str:
     rows = tables.check_rows(measured)
     work, seconds = ([row[f"predicted_{what}"] / row[what] for row in rows] for what in ("work", "seconds"))
-    return (
-        f"Predicted over measured:\nwork {min(work):.2f} to {max(work):.2f}, step {min(seconds):.2f} to "
-        f"{max(seconds):.2f}."
+    return _wrapped(
+        f"Predicted over measured: **work {min(work):.2f} to {max(work):.2f}, step {min(seconds):.2f} to "
+        f"{max(seconds):.2f}**. The cores are those that the job had: its own processor time and what was idle, by the "
+        "clock. Where others take all that is left, that makes the second ratio the first one by its definition, and "
+        "what is checked is the work. The chains, which decide on machines of their own, show on an idle machine alone."
     )
 
 
 def _short(nets: dict[str, Parts]) -> str:
     words = []
     for title, parts in nets.items():
-        rates = [
-            f"at {name} {parts.batch_size / step(parts, 64, 64, LINKS[name]).seconds / _alone(parts):.0f} times"
-            for name in ("1 Gbit/s", "10 Gbit/s")
-        ]
+        one = step(parts, 1, 1, math.inf).compute  # a process that trains alone exchanges nothing
+        times = [one / step(parts, 64, 64, link).seconds for link in LINKS.values()]
         most = saturation(parts, 1, LINKS["10 Gbit/s"])
         words.append(
-            f"{title} on 64 workers of one core, with 64 servers, is {' and '.join(rates)} as fast as one alone; "
-            f"one server at 10 Gbit/s is best with {most} workers"
+            f"{title} with 64 workers of one core and 64 servers is {times[0]:.1f} times as fast as one worker alone "
+            f"at 1 Gbit/s, {times[1]:.1f} at 10, {times[2]:.1f} at 25; with a single server at 10 Gbit/s {most} "
+            "workers are the best number, and more are slower."
         )
-    return "; ".join(words) + "."
+    return _wrapped("In short: " + " ".join(words) + " Start as many servers as workers.")
 
 
-def _alone(parts: Parts) -> float:
-    return parts.batch_size / step(parts, 1, 1, math.inf).compute
-
-
-def _advice(nets: dict[str, Parts]) -> str:
-    most = max(enough_servers(parts, WORKERS[-1], link, 1.0) for parts in nets.values() for link in LINKS.values())
-    return (
-        f"With workers of one core {most} servers are enough for 64 of them. **The faster the workers, the more servers;\n"
-        "in doubt start one a worker**, on the workers' own machines: no cell of the table asks for more, and while\n"
-        "workers exchange they do not compute. `--servers N` of `experiments.launch` puts them on the machines in turn."
-    )
+def _wrapped(text: str) -> str:
+    return textwrap.fill(text, 120, break_long_words=False, break_on_hyphens=False)
