@@ -48,8 +48,8 @@ smaller one to a single server.
   bytes are of layers above the LSTMs, whose own backward takes nearly all of the time.
 - **links** carry pushes, then pulls: twice B. Each machine has one, with as much in each direction; so a server on a
   worker's machine costs no more than on one of its own.
-- **a server** is taken to work in one thread, one worker's array after the other, so its work is W times that for one worker; the
-  copies to and from its sockets are in that work. A link carries while processors work; at worst the two add up.
+- **a server** is taken to work in one thread, one worker's array after the other: W times the work for one worker, with
+  the copies to and from its sockets. A link carries while processors work; at worst the two add up.
 - **latency** of an array is the work of an array of 1 kB, of which every net has some. A network's own is left out.
 - **loader** works ahead on a thread of its own. Data are in memory.
 

@@ -65,6 +65,7 @@ def test_large_arrays_are_cut_and_small_ones_go_to_one_server():
     parts = Parts(1, [10, 1_000_000, 999_999, 20], [(1, 1.0)], [(0, 0.0)], [(0, 0.0)], 0.0)
     # Arrays 0 and 2 are even numbers times 9973, the last one is odd.
     assert parts.pieces(2) == [[40, 2_000_000, 3_999_996], [2_000_000, 80]]
+    assert [len(own) for own in parts.pieces(5)] == [2, 2, 1, 1, 2]  # 0, 2 * 9973 and 3 * 9973 modulo 5: 0, 1, 4
     assert parts.gradient_bytes == 4 * 2_000_029
 
 
