@@ -18,6 +18,7 @@ from datasets.errors import DataError
 from experiments.errors import UserError
 from experiments.inference.attention import Attention, Explained, clock
 from experiments.inference.description import Description
+from experiments.inference.predictions import plain
 from experiments.results import svg
 
 FRAMES = 6  # shown in the upper row
@@ -117,7 +118,7 @@ def _title(own: Explained, net: Description) -> tuple[str, str]:
 
 def _cut(text: str, columns: int) -> str:
     """``text``, without its middle where it is longer than so many columns."""
-    text = "".join(mark if mark.isprintable() else "?" for mark in text)
+    text = plain(text)
     widths = [2 if east_asian_width(mark) in "WF" else 1 for mark in text]
     if sum(widths) <= columns:
         return text

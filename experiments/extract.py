@@ -15,6 +15,7 @@ from datasets.errors import DataError, one_line
 from experiments import counted, extract_work
 from experiments.data import EXTRACTION
 from experiments.extraction import PLACES, Extraction, Extractor
+from experiments.inference.videos import raw_in
 
 __all__ = ["Extraction", "Summary", "extract", "videos_in"]
 
@@ -53,7 +54,7 @@ def videos_in(given: Path) -> list[Path]:
     """
     if given.is_file():
         return [given]
-    found = sorted(path for path in given.rglob("*") if path.suffix.lower() in video_file.SUFFIXES and path.is_file())
+    found = raw_in(given)
     if not found:
         if not given.is_dir():
             raise DataError(f"{given}: no such file")

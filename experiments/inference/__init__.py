@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from shutil import get_terminal_size
 
-from datasets.errors import DataError
-from datasets.record import BadRecord
+import numpy as np
+
+from datasets.errors import DataError, one_line
+from datasets.record import BadRecord, Entry
 from experiments import counted
 from experiments.errors import UserError
 from experiments.inference import attention, batches, predictions, videos
@@ -84,7 +86,7 @@ def run(
         UserError, DataError: if nothing can be read, or a video cannot be used and is not to be left out.
     """
     request.check()
-    found = videos.look(request.source)
+    found = videos.look(request.source, request.skip_bad)
     if found.raw:
         raise DataError(f"{found.raw[0]}: a raw video, whose features are to be made first")
     if found.passed_over:
@@ -94,24 +96,27 @@ def run(
     count = 0
     ids: set[str] = set()
     again: list[str] = []
+    cut: list[str] = []
     output = predictions.Output(request.output, net) if request.output else nullcontext()
     width = get_terminal_size().columns if sys.stdout.isatty() else NO_END
     with output as file, tqdm(desc="predicting", total=total, unit="B", unit_scale=True, dynamic_ncols=True) as bar:
-        for batch in _ahead(_batches(found.features, net, request, bad, bar)):
-            values = probabilities(engine(batch), net.single_label)  # (B, C)
-            classes, best = predictions.best(values, request.top_k)
+        for batch in _ahead(_batches(found.features, net, request, bad, cut, bar)):
+            logits = engine(batch)  # (B, C)
+            if not np.isfinite(logits).all():
+                batch, logits = _finite(batch, logits, request, bad)
+            classes, _ = predictions.best(logits, request.top_k)  # near 1 many probabilities are equal
+            best = np.take_along_axis(probabilities(logits, net.single_label), classes, axis=1)  # (B, top_k)
             looked = attention.of_batch(batch, explainer(batch), net) if explainer else None
             if file:
                 file.add(batch.ids, classes, best, looked)
             if not file or count < SHOWN_VIDEOS:
                 left = slice(None if not file else SHOWN_VIDEOS - count)
-                shown = predictions.table(
-                    batch.ids[left], classes[left], best[left], net, width, looked[left] if looked else None
-                )
+                seen = looked[left] if looked else None
+                shown = predictions.table(batch.ids[left], classes[left], best[left], net, width, seen, whole=not file)
                 if not _show(shown, bar.write) and not file:
                     return len(bad)
             if told and looked:
-                for video in map(Explained, batch.ids, classes, best, looked):
+                for video in map(attention.kept, batch.ids, classes, best, looked):
                     told(video)
             count += len(batch.ids)
             for name in batch.ids:
@@ -124,7 +129,13 @@ def run(
         print(f"left out: {own}", file=sys.stderr)
     if again:
         repeated = counted(len(again), "video")
-        print(f"the same id again: {repeated}, the first is {again[0]}; each has its line", file=sys.stderr)
+        print(
+            f"the same id again: {repeated}, the first is {predictions.plain(again[0])}; each has its line",
+            file=sys.stderr,
+        )
+    if cut:
+        some = f"{counted(len(cut), 'video')} with values outside of the range that the net takes, the first is"
+        print(f"{some} {predictions.plain(cut[0])}; they were cut to it", file=sys.stderr)
     if not net.class_names:
         print(f"no vocabulary is known, so classes are numbers; {request.names_by} gives them names", file=sys.stderr)
     if request.output:
@@ -152,12 +163,37 @@ def _ahead(batches: Iterator[Batch]) -> Iterator[Batch]:
             yield batch
 
 
-def _batches(paths: list[Path], net: Description, request: Request, bad: list[BadRecord], bar: tqdm) -> Iterator[Batch]:
+def _finite(batch: Batch, logits: np.ndarray, request: Request, bad: list[BadRecord]) -> tuple[Batch, np.ndarray]:
+    """The videos whose logits are finite; the others go to ``bad``."""
+    finite = np.isfinite(logits).all(axis=1)  # (B,)
+    for row in np.flatnonzero(~finite):
+        reason = "the net gives values that are not finite"
+        bad.append(BadRecord(str(batch.files[row]), batch.numbers[row], batch.ids[row], reason))
+        if not request.skip_bad:
+            raise DataError(f"{bad[-1]}; {request.skip_bad_by} leaves such videos out")
+    return batches.some(batch, np.flatnonzero(finite)), logits[finite]
+
+
+def _entries(path: Path, skip_bad: bool) -> Iterator[tuple[Entry, dict[str, tuple[float, float]]]]:
+    """What stands in a file, and what its bytes stand for; with ``skip_bad``, a file's flaw is an entry."""
+    ranges: dict[str, tuple[float, float]] = {}
+    try:
+        ranges = videos.ranges_of(path)
+        for entry in videos.read(path):
+            yield entry, ranges
+    except (DataError, OSError) as error:
+        if not skip_bad:
+            raise DataError(f"{path}: {one_line(error).removeprefix(f'{path}: ')}") from error
+        yield Entry(0, "the whole file", 0, one_line(error).removeprefix(f"{path}: ")), ranges
+
+
+def _batches(
+    paths: list[Path], net: Description, request: Request, bad: list[BadRecord], cut: list[str], bar: tqdm
+) -> Iterator[Batch]:
     waiting: list[batches.Video] = []
     begun = False
     for path in paths:
-        ranges = videos.ranges_of(path)
-        for entry in videos.read(path):
+        for entry, ranges in _entries(path, request.skip_bad):
             try:
                 if isinstance(entry.content, str):
                     raise DataError(entry.content)
@@ -165,12 +201,13 @@ def _batches(paths: list[Path], net: Description, request: Request, bad: list[Ba
                     raise UserError(f"{path}: {reason}")  # which is true of all
                 begun = True
                 features = batches.check(entry.content, net, ranges)
+                cut += [entry.content.id] if batches.is_cut(entry.content, net, ranges) else []
                 counts = [len(entry.content.features.get(own.name, ())) for own in net.modalities]
-                waiting.append(batches.Video(entry.content.id, features, counts, path))
+                waiting.append(batches.Video(entry.content.id, features, counts, path, entry.number))
             except DataError as error:
                 bad.append(BadRecord(str(path), entry.number, entry.where, str(error)))
                 if not request.skip_bad:
-                    raise DataError(f"{bad[0]}; {request.skip_bad_by} leaves such videos out") from error
+                    raise DataError(f"{bad[-1]}; {request.skip_bad_by} leaves such videos out") from error
             bar.update(entry.size)
             if len(waiting) == request.batch_size:
                 yield batches.together(waiting)

@@ -33,7 +33,7 @@ def main(arguments: list[str]) -> int:
             names_by=f"`run.py export with ... to={given.net} vocabulary=FILE`",
         )
         request.check()
-        if raw := videos.look(given.input).raw:
+        if raw := videos.look(given.input, given.skip_bad).raw:
             way = f"python experiments/run.py predict with weights={given.net} input={given.input}"
             raise UserError(f"{raw[0]}: a raw video, whose features are to be made first: {way}")
         net = description.read(given.net)

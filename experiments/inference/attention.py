@@ -1,7 +1,7 @@
 """How much a net weighs each frame of a video: for JSON lines, and in a line for the terminal."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -93,6 +93,12 @@ def of_batch(batch: Batch, weights: list[np.ndarray], net: Description) -> list[
         {own.name: _of_modality(batch, row, place, weights, net, rates) for place, own in enumerate(net.modalities)}
         for row in range(len(batch.ids))
     ]
+
+
+def kept(name: str, classes: np.ndarray, probabilities: np.ndarray, looked: dict[str, Attention]) -> Explained:
+    """A video by itself: what it has is no part of a batch's arrays, which it would keep in memory."""
+    own = {modality: replace(seen, weights=seen.weights.copy()) for modality, seen in looked.items()}
+    return Explained(name, classes.copy(), probabilities.copy(), own)
 
 
 def _of_modality(

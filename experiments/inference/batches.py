@@ -1,7 +1,7 @@
 """Records as the arrays that a net takes."""
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,6 +23,7 @@ class Batch:
         lengths: (videos, modalities) int32 numbers of real frames.
         counts: (videos, modalities) int32 numbers of the frames that the videos have, of which the net may see some.
         files: what each video was read from.
+        numbers: of their records in these.
     """
 
     ids: list[str]
@@ -30,6 +31,7 @@ class Batch:
     lengths: np.ndarray
     counts: np.ndarray
     files: list[Path]
+    numbers: list[int] = field(default_factory=list)
 
 
 class Video(NamedTuple):
@@ -40,12 +42,14 @@ class Video(NamedTuple):
         features: what the net sees of it, as `check` gives it.
         counts: how many frames it has, a modality each.
         file: what it was read from.
+        number: of its record in it.
     """
 
     id: str
     features: list[np.ndarray]
     counts: list[int]
     file: Path
+    number: int
 
 
 def check(record: Record, net: Description, ranges: dict[str, tuple[float, float]]) -> list[np.ndarray]:
@@ -64,6 +68,23 @@ def check(record: Record, net: Description, ranges: dict[str, tuple[float, float
         has = ", ".join(record.features) or "nothing"
         raise DataError(f"no frames of {', '.join(own.name for own in net.modalities)}; the video has {has}")
     return [_sampled(frames, net.seg_num) for frames in found]
+
+
+def is_cut(record: Record, net: Description, ranges: dict[str, tuple[float, float]]) -> bool:
+    """Whether ``record`` has values outside of those that the bytes stand for which ``net`` takes."""
+    for own in net.modalities:
+        frames, limits = record.features.get(own.name), ranges.get(own.name)
+        if frames is None or not len(frames) or own.limits is None:
+            continue
+        if frames.dtype == np.uint8 and limits in (None, own.limits):
+            continue
+        low, high = float(frames.min()), float(frames.max())
+        if frames.dtype == np.uint8 and limits is not None:
+            low, high = (limits[0] + value * (limits[1] - limits[0]) / 255 for value in (low, high))
+        half = (own.limits[1] - own.limits[0]) / 510  # of a step: so much is rounding
+        if low < own.limits[0] - half or high > own.limits[1] + half:
+            return True
+    return False
 
 
 def misfit(record: Record, net: Description) -> str | None:
@@ -85,8 +106,15 @@ def together(videos: list[Video]) -> Batch:
             row[: len(own)] = own
         features.append(padded)
         lengths.append(count)
-    ids, _, counts, files = zip(*videos, strict=True)
-    return Batch(list(ids), features, np.stack(lengths, axis=1), np.array(counts, np.int32), list(files))
+    ids, _, counts, files, numbers = zip(*videos, strict=True)
+    lengths_of = np.stack(lengths, axis=1)  # (B, modalities)
+    return Batch(list(ids), features, lengths_of, np.array(counts, np.int32), list(files), list(numbers))
+
+
+def some(batch: Batch, rows: np.ndarray) -> Batch:
+    """Those videos of a batch that ``rows``, (n,), number."""
+    ids, files, numbers = ([own[row] for row in rows] for own in (batch.ids, batch.files, batch.numbers))
+    return Batch(ids, [own[rows] for own in batch.features], batch.lengths[rows], batch.counts[rows], files, numbers)
 
 
 @functools.lru_cache(maxsize=4096)  # found for every video, it would take a third of the time beside the engine

@@ -88,8 +88,32 @@ def read(folder: Path) -> Description:
         if content.pop("format") != FORMAT:
             raise UserError(f"{path}: of another version of this format; export the net again")
         modalities = [Modality(**own) for own in content.pop("modalities")]
-        return Description(modalities=modalities, **content)
+        return _checked(Description(modalities=modalities, **content))
     except FileNotFoundError:
         raise UserError(f"{folder}: no exported net, there is no {FILE}; make one by run.py export") from None
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise UserError(f"{path}: not readable; export the net again") from error
+
+
+def _checked(net: Description) -> Description:
+    """The same, if what is in it is of the kinds that it must be.
+
+    Raises:
+        TypeError: if it is not.
+    """
+    limits = [value for own in net.modalities for value in (own.minimum, own.maximum)]
+    names, widths = [own.name for own in net.modalities], [own.width for own in net.modalities]
+    sound = (
+        bool(names)
+        and all(isinstance(name, str) for name in [*names, *net.class_names])
+        and all(type(count) is int and count > 0 for count in [*widths, net.num_classes])
+        and all(value is None or type(value) in (int, float) for value in limits)
+        and all(own.limits is None or own.limits[0] < own.limits[1] for own in net.modalities)
+        and isinstance(net.single_label, bool)
+        and (net.seg_num is None or (type(net.seg_num) is int and net.seg_num > 0))
+        and isinstance(net.class_names, list)
+        and isinstance(net.extraction, dict | None)
+    )
+    if not sound:
+        raise TypeError("of another kind")
+    return net

@@ -82,6 +82,8 @@ def _onnxruntime(folder: Path, net: Description, provider: str) -> Engine:
     options.log_severity_level = 3
     with _read(path):
         session = onnxruntime.InferenceSession(str(path), options, providers=[provider])
+    if session.get_providers()[0] != provider:  # it takes the CPU without a word
+        raise UserError(f"provider={provider}: it cannot be used here; its libraries or its device are missing")
 
     def compute(batch: Batch) -> np.ndarray:
         arrays = dict(zip(_inputs(net), batch.features, strict=True))

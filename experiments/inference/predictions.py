@@ -1,6 +1,7 @@
 """The best classes of each video, as Kaggle's CSV, as JSON lines, and as a table for the terminal."""
 
 import json
+import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -75,14 +76,15 @@ class Output:
 
     def __init__(self, path: Path, net: Description):
         self._path, self._net = path, net
-        self._aside = path.with_name(f".{path.name}.tmp")
+        self._aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
 
     def __enter__(self) -> "Output":
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._file: TextIO = self._aside.open("w")
+            # an id may have what no UTF-8 has: the bytes of a file's name
+            self._file: TextIO = self._aside.open("w", encoding="utf-8", errors="backslashreplace")
         except OSError as error:
-            raise UserError(f"output={self._path}: cannot be written: {error.strerror}") from error
+            raise self._unwritable(error) from error
         if self._path.suffix == ".csv":
             self._file.write("VideoId,LabelConfidencePairs\n")
         return self
@@ -94,20 +96,35 @@ class Output:
         probabilities: np.ndarray,
         looked: Sequence[dict[str, Attention]] | None = None,
     ) -> None:
-        """Write a line a video, in JSON with its attention where ``looked`` has it."""
+        """Write a line a video, in JSON with its attention where ``looked`` has it.
+
+        Raises:
+            UserError: if the disk is full, or gone.
+        """
         for row, name in enumerate(ids):
             values = name, classes[row].tolist(), probabilities[row].tolist()
             own = looked[row] if looked else None
-            self._file.write(_csv_line(*values) if self._path.suffix == ".csv" else self._json_line(*values, own))
+            line = _csv_line(*values) if self._path.suffix == ".csv" else self._json_line(*values, own)
+            try:
+                self._file.write(line)
+            except OSError as error:
+                raise self._unwritable(error) from error
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._file.close()
-        if kind is None:
-            self._aside.replace(self._path)
-        else:
+        try:
+            self._file.close()  # writes the rest
+            if kind is None:
+                self._aside.replace(self._path)
+        except OSError as flaw:
+            if kind is None:
+                raise self._unwritable(flaw) from flaw
+        finally:
             self._aside.unlink(missing_ok=True)
+
+    def _unwritable(self, error: OSError) -> UserError:
+        return UserError(f"output={self._path}: cannot be written: {error.strerror}")
 
     def _json_line(
         self, name: str, classes: list[int], probabilities: list[float], looked: dict[str, Attention] | None
@@ -127,25 +144,56 @@ def table(
     net: Description,
     width: int,
     looked: Sequence[dict[str, Attention]] | None = None,
+    whole: bool = False,
 ) -> str:
-    """A few best classes of each video, a line each; below it, where ``looked`` has it, where the net looked."""
+    """The best classes of each video; below them, where ``looked`` has it, where the net looked.
+
+    Args:
+        ids: the videos' names.
+        classes: (videos, top_k), the best first.
+        probabilities: (videos, top_k), theirs.
+        net: for the classes' names.
+        width: of a line.
+        looked: the attention in each video.
+        whole: show all classes, in as many lines as they take; otherwise a line of a few.
+    """
     lines = []
-    ids = list(ids)
+    ids = [plain(name) for name in ids]
     widest = min(max(map(len, ids), default=0), width // 3)
     for row, name in enumerate(ids):
         pairs = [
-            f"{100 * value:5.1f} % {net.title_of(int(number))}"
-            for number, value in zip(classes[row][:SHOWN], probabilities[row][:SHOWN], strict=True)
+            f"{100 * value:5.1f} % {plain(net.title_of(int(number)))}"
+            for number, value in zip(classes[row], probabilities[row], strict=True)
         ]
-        line = f"{name[:widest]:<{widest}} {pairs[0]}"
-        for pair in pairs[1:]:
-            if len(line) + 2 + len(pair) > width:
-                break  # a class is shown whole or not at all
-            line += f"  {pair}"
-        lines.append(line[:width])
+        start = f"{name[:widest]:<{widest}} "
+        if whole:
+            lines += [own[:width] for own in _wrapped(start, pairs, width)]
+        else:
+            line = start + pairs[0]
+            for pair in pairs[1:SHOWN]:
+                if len(line) + 2 + len(pair) > width:
+                    break  # a class is shown whole or not at all
+                line += f"  {pair}"
+            lines.append(line[:width])
         if looked:
             lines.append(f"  {attention.line(looked[row], width - 2)}")
     return "\n".join(lines)
+
+
+def _wrapped(start: str, pairs: list[str], width: int) -> list[str]:
+    """``pairs`` after ``start``; where a line does not hold them, in columns below each other."""
+    line = start + "  ".join(pairs)
+    if len(line) <= width:
+        return [line]
+    cell = max(map(len, pairs))
+    count = max(1, (width - len(start) + 2) // (cell + 2))
+    rows = ["  ".join(f"{own:<{cell}}" for own in pairs[at : at + count]) for at in range(0, len(pairs), count)]
+    return [f"{' ' * len(start) if number else start}{own}".rstrip() for number, own in enumerate(rows)]
+
+
+def plain(text: str) -> str:
+    """``text`` as a terminal or a picture can show it: what is no printable character, such as Escape, is a ?."""
+    return "".join(mark if mark.isprintable() else "?" for mark in text)
 
 
 def _csv_line(name: str, classes: list[int], probabilities: list[float]) -> str:

@@ -40,7 +40,7 @@ class Found(NamedTuple):
         return f"passed over: {', '.join(names[:NAMED])}{more}"
 
 
-def look(given: Path) -> Found:
+def look(given: Path, skip_missing: bool = False) -> Found:
     """The files that ``given`` names: itself, all of a folder, or those that the lines of a ``.txt`` name.
 
     In a folder with features of own data (.npz, .npy), its only CSV stands for all of them; a CSV of ids and labels
@@ -48,10 +48,14 @@ def look(given: Path) -> Found:
     looked for in these too. Hidden files, what `datasets.sources` knows to be no source, and predictions count for
     nothing.
 
+    Args:
+        given: a file or a folder.
+        skip_missing: take the lines of a ``.txt`` for files that are not there too: reading them says so.
+
     Raises:
         DataError: if one is not there, there is none, or there are both features and raw videos.
     """
-    found = _look(given)
+    found = _look(given, skip_missing, ())
     if found.features and found.raw:
         raise DataError(
             f"{given}: has both raw videos ({found.raw[0].name}) and features ({found.features[0].name});"
@@ -60,30 +64,32 @@ def look(given: Path) -> Found:
     return found
 
 
-def _look(given: Path) -> Found:
+def _look(given: Path, skip_missing: bool, lists: tuple[Path, ...]) -> Found:
     if given.suffix == ".txt" and given.is_file():
+        if (own := given.resolve()) in lists:
+            raise DataError(f"{given}: a list that names itself; remove that line")
         lines = [line.strip() for line in given.read_text(errors="replace").splitlines()]
         named = [given.parent / line for line in lines if line and not line.startswith("#")]
         if not named:
             raise DataError(f"{given}: names no file; give one a line")
-        if missing := [path for path in named if not path.exists()]:
+        if not skip_missing and (missing := [path for path in named if not path.exists()]):
             raise DataError(f"{given}: {missing[0]}: no such file or folder")
-        parts = [_look(path) for path in named]
+        parts = [_look(path, skip_missing, (*lists, own)) for path in named]
         return Found(*([path for own in column for path in own] for column in zip(*parts, strict=True)))
     if given.is_dir():
         return _look_in(given)
-    if not given.exists():
+    if not given.exists() and not (skip_missing and lists):
         raise DataError(f"{given}: no such file or folder")
     return Found([], [given], []) if given.suffix.lower() in SUFFIXES else Found([given], [], [])
 
 
 def _look_in(folder: Path) -> Found:
-    raw = _raw_in(folder)
+    raw = set(raw_in(folder))
     kinds = {path: kind for path, kind in sources.kinds_in(folder).items() if path not in raw and not _is_told(path)}
     of_kind: dict[Kind, list[Path]] = {kind: [path for path, own in kinds.items() if own is kind] for kind in Kind}
     arrays, tables, strange = of_kind[Kind.FEATURES], of_kind[Kind.OWN_DATA], of_kind[Kind.UNKNOWN]
     features = [path for kind in (Kind.DATA_FILE, Kind.TFRECORD, Kind.PICKLE) for path in of_kind[kind]]
-    folders = [path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")]
+    folders = [path for path in folder.iterdir() if not (path.is_file() or path in raw or path.name.startswith("."))]
     if raw:  # of which a CSV tells labels
         return Found(sorted([*features, *arrays]), sorted(raw), sorted([*tables, *strange]))
     if arrays:
@@ -96,13 +102,13 @@ def _look_in(folder: Path) -> Found:
     return found
 
 
-def _raw_in(folder: Path) -> set[Path]:
-    """Raw videos in ``folder`` and the folders in it, but for what is hidden."""
-    found = set()
+def raw_in(folder: Path) -> list[Path]:
+    """Raw videos in ``folder`` and the folders in it, but for what is hidden, in the order of their names."""
+    found = []
     for place, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
-        found |= {Path(place, name) for name in names if Path(name).suffix.lower() in SUFFIXES and name[0] != "."}
-    return found
+        found += [Path(place, name) for name in names if Path(name).suffix.lower() in SUFFIXES and name[0] != "."]
+    return sorted(found)
 
 
 def _is_told(path: Path) -> bool:
@@ -166,7 +172,7 @@ def _rates(extraction: Mapping[str, Any]) -> dict[str, float]:
 
 def size_of(path: Path) -> int:
     """Bytes that `read` tells of ``path``, on the whole; an estimate for features in files of their own."""
-    return path.stat().st_size
+    return path.stat().st_size if path.is_file() else 0
 
 
 def _data_file(path: Path) -> Any:  # a datasets.hdf5.Shard
@@ -179,6 +185,9 @@ def _data_file(path: Path) -> Any:  # a datasets.hdf5.Shard
 
 def _of_data_file(path: Path) -> Iterator[Entry]:
     shard = _data_file(path)
+    from datasets import hdf5_check
+
+    hdf5_check.check(path, features=False)  # offsets that are damaged would give parts of videos as if whole
     size = path.stat().st_size // max(1, len(shard))
     for number, name in enumerate(shard.ids):
         features = {

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple, get_args, get_origin
 
 from experiments import configuration
+from experiments.errors import UserError
 from experiments.registry.checks import check_type, describe, typed, unknown
 
 
@@ -92,6 +93,21 @@ def taken(command: str, updates: Mapping[str, Any]) -> tuple[dict[str, Any], dic
         own[key] = typed(updates[key], known[key].hint)
         check_type(key, own[key], known[key].hint, command)
     return own, {key: value for key, value in updates.items() if key not in known}
+
+
+def check_runtime(command: str, rest: Mapping[str, Any]) -> None:
+    """Hold ``runtime`` against its keys and their types.
+
+    Raises:
+        UserError: at the first mismatch.
+    """
+    given = rest.get("runtime", {})
+    if not isinstance(given, Mapping):
+        raise UserError(f"{command}: runtime={given!r} is not a block: runtime.model_dir=FOLDER")
+    for key, value in given.items():
+        if key not in configuration.RUNTIME:
+            raise unknown("key", f"runtime.{key}", [f"runtime.{known}" for known in configuration.RUNTIME], command)
+        check_type(f"runtime.{key}", value, configuration.RUNTIME_TYPES[key], command)
 
 
 def whole_configuration(command: str, rest: Mapping[str, Any]) -> dict[str, Any]:

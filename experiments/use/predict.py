@@ -53,7 +53,7 @@ def run(options: Mapping[str, Any], rest: Mapping[str, Any]) -> None:
         found = trained.load(config, source, options["vocabulary"])
         net, engine = found.description, found.engine()
         explainer = found.explainer() if options["explain"] else None
-    inside = videos.look(source)
+    inside = videos.look(source, request.skip_bad)
     explained: list[Explained] = []
     if inside.raw and net.extraction is None:
         raise UserError(f"{source}: raw video, and nothing says how the features that the net knows were made of such")

@@ -184,7 +184,7 @@ def test_a_damaged_file_of_an_export_is_one_line(exported, tmp_path, capsys, nam
     assert capsys.readouterr().err == f"error: {path}: not readable; export the net again\n"
 
 
-def test_a_terminal_shows_as_many_classes_as_its_line_holds(exported, tmp_path):
+def test_a_terminal_shows_classes_below_each_other_where_its_line_does_not_hold_them(exported, tmp_path):
     """One of 40 columns: each class takes 16."""
     source = write_tfrecord(tmp_path / "a.tfrecord", "x")
     ours, theirs = os.openpty()
@@ -194,7 +194,7 @@ def test_a_terminal_shows_as_many_classes_as_its_line_holds(exported, tmp_path):
     done = subprocess.run(command, cwd=ROOT, env=env, stdout=theirs, stderr=subprocess.PIPE, timeout=60)
     os.close(theirs)
     assert done.returncode == 0, done.stderr
-    assert os.read(ours, 1000).decode() == "x 100.0 % class 0  100.0 % class 1\r\n"
+    assert os.read(ours, 1000).decode() == "x 100.0 % class 0  100.0 % class 1\r\n  100.0 % class 2\r\n"
     os.close(ours)
 
 
