@@ -98,6 +98,8 @@ def main(words: list[str]) -> int:
 
 def _measure(given: argparse.Namespace, words: list[str]) -> None:
     need_peers()
+    if given.one_core:
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})  # the children's too; not all heed a number of threads
     ways = [own for own in WAYS[given.mode] if f"{own[0]}:{own[1]}" in given.ways]
     record = Record(given.mode, words, given.out)
     record.head(COLUMNS)
@@ -107,7 +109,7 @@ def _measure(given: argparse.Namespace, words: list[str]) -> None:
         for model in given.model:
             with tempfile.TemporaryDirectory() as place:
                 folder = Path(place)
-                with Side(OURS, _threads(given)) as ours:
+                with Side(OURS, _threads()) as ours:
                     ours.save(published.case(model, given.mode, 1), folder)
                 for batch_size in given.batch:
                     case = published.case(model, given.mode, batch_size)
@@ -129,7 +131,7 @@ def _measure(given: argparse.Namespace, words: list[str]) -> None:
 
 
 def _once(own: Measured, case: Case, folder: Path, given: argparse.Namespace, record: Record) -> None:
-    with Side(own.framework, _threads(given)) as side:
+    with Side(own.framework, _threads()) as side:
         own.version = side.load(case, folder, [own.way], TOLERANCE)
         answer = side.ask(run=own.way, seconds=given.seconds, processor=given.one_core)
         gflops = side.ask(gemm=GEMM_SIZE, processor=given.one_core)["gflops"]
@@ -137,7 +139,7 @@ def _once(own: Measured, case: Case, folder: Path, given: argparse.Namespace, re
     own.memory.append(answer["peak_bytes"])
     own.processors.append(answer["processors"])
     own.gflops.append(gflops)
-    about = {"model": case.numbers["model"], "batch_size": case.batch_size, "threads": _threads(given)}
+    about = {"model": case.numbers["model"], "batch_size": case.batch_size, "threads": _threads()}
     record.add(**about, way=own.way, gemm_gflops=gflops, **answer)
 
 
@@ -167,8 +169,8 @@ def rows(found: Sequence[Measured], case: Case, limit: float) -> list[list[str]]
     ]
 
 
-def _threads(given: argparse.Namespace) -> int:
-    return 1 if given.one_core else len(os.sched_getaffinity(0))
+def _threads() -> int:
+    return len(os.sched_getaffinity(0))
 
 
 if __name__ == "__main__":
