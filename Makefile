@@ -9,7 +9,7 @@ BENCHMARKS := loading run_log flash_mnist_head train predict predict_files start
 
 REPRODUCE = $(if $(filter-out 0,$(QUICK)),--quick) $(if $(EPOCHS),--epochs $(EPOCHS)) $(if $(CELLS),--cells '$(CELLS)') \
   $(if $(REPLICATES),--replicates $(REPLICATES)) $(if $(JOBS),--jobs $(JOBS)) $(if $(DEVICES),--devices $(DEVICES)) \
-  $(if $(CLUSTER),--cluster $(CLUSTER)) $(if $(MONGO),--mongo $(MONGO))
+  $(if $(CLUSTER),--cluster '$(CLUSTER)') $(if $(MONGO),--mongo '$(MONGO)')
 # Loopback unless told otherwise, the pages that dask serves beside its own port too: --host does not move those.
 LISTEN = --host $(or $(HOST),127.0.0.1) --no-dashboard --dashboard-address $(or $(HOST),127.0.0.1):0
 
@@ -60,7 +60,7 @@ scheduler: setup ## a dask scheduler for CLUSTER=tcp://HOST:8786, docs/cluster.m
 	@DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES=2 .venv/bin/dask scheduler $(LISTEN) --port $(or $(PORT),8786)
 
 workers: setup ## workers of this machine for such a scheduler, one cell or shard at a time each (CLUSTER= HOST= JOBS=1)
-	@.venv/bin/dask worker $(or $(CLUSTER),tcp://127.0.0.1:8786) $(LISTEN) --nthreads 1 --nworkers $(or $(JOBS),1)
+	@.venv/bin/dask worker '$(or $(CLUSTER),tcp://127.0.0.1:8786)' $(LISTEN) --nthreads 1 --nworkers $(or $(JOBS),1)
 
 board: setup ## Omniboard over the recorded runs, on http://127.0.0.1:9000
 	@$(PY) -m experiments.board
