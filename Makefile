@@ -2,17 +2,23 @@
 SHELL := /bin/bash
 PY := .venv/bin/python
 PYTHON ?=
-BENCHMARKS := loading run_log flash_mnist_head train predict predict_files start_up
+# MXNet's build for GPUs: GPU=1, which an environment of it remembers; GPU=0 goes back.
+GPU ?= $(if $(wildcard .venv/.complete-gpu),1)
+BUILD := $(if $(filter-out 0,$(GPU)),-gpu)
+BENCHMARKS := loading run_log flash_mnist_head train predict predict_files start_up scaling
 
 REPRODUCE = $(if $(filter-out 0,$(QUICK)),--quick) $(if $(EPOCHS),--epochs $(EPOCHS)) $(if $(CELLS),--cells '$(CELLS)') \
-  $(if $(REPLICATES),--replicates $(REPLICATES)) $(if $(JOBS),--jobs $(JOBS)) $(if $(DEVICES),--devices $(DEVICES))
+  $(if $(REPLICATES),--replicates $(REPLICATES)) $(if $(JOBS),--jobs $(JOBS)) $(if $(DEVICES),--devices $(DEVICES)) \
+  $(if $(CLUSTER),--cluster '$(CLUSTER)') $(if $(MONGO),--mongo '$(MONGO)')
+# Loopback unless told otherwise, the pages that dask serves beside its own port too: --host does not move those.
+LISTEN = --host $(or $(HOST),127.0.0.1) --no-dashboard --dashboard-address $(or $(HOST),127.0.0.1):0
 
-.PHONY: help setup run test test-long lint data youtube8m board reproduce-paper results bench lock clean
+.PHONY: help setup run test test-long lint data youtube8m board reproduce-paper results scheduler workers bench lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: .venv/.complete .venv-store/.complete ## environments in .venv and .venv-store, exact versions
+setup: .venv/.complete$(BUILD) .venv-store/.complete ## environments in .venv and .venv-store, exact versions (GPU=1: for NVIDIA's GPUs)
 
 run: setup data ## train the first experiment on real digits: six to nine minutes the first time
 	$(PY) experiments/run.py with cluster_nums=32
@@ -44,11 +50,17 @@ lint: setup ## ruff and mypy
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
 
-reproduce-paper: setup ## what was published, run and held against it (QUICK=1 EPOCHS= CELLS= REPLICATES= JOBS= DEVICES=)
+reproduce-paper: setup ## what was published, run and held against it (QUICK=1 EPOCHS= CELLS= REPLICATES= JOBS= DEVICES= CLUSTER= MONGO=)
 	@$(PY) -m experiments.reproduction $(REPRODUCE)
 
 results: setup ## RESULTS.md and runs/report.html of what was run so far (QUICK=1 EPOCHS= REPLICATES=)
 	@$(PY) -m experiments.reproduction --write $(REPRODUCE)
+
+scheduler: setup ## a dask scheduler for CLUSTER=tcp://HOST:8786, docs/cluster.md (HOST=127.0.0.1 PORT=8786)
+	@DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES=2 .venv/bin/dask scheduler $(LISTEN) --port $(or $(PORT),8786)
+
+workers: setup ## workers of this machine for such a scheduler, one cell or shard at a time each (CLUSTER= HOST= JOBS=1)
+	@.venv/bin/dask worker '$(or $(CLUSTER),tcp://127.0.0.1:8786)' $(LISTEN) --nthreads 1 --nworkers $(or $(JOBS),1)
 
 board: setup ## Omniboard over the recorded runs, on http://127.0.0.1:9000
 	@$(PY) -m experiments.board
@@ -59,8 +71,9 @@ lock: setup ## requirements*.txt anew, from setup.py
 clean: ## remove the environments; data/ and runs/ stay
 	rm -rf .venv .venv-store .venv-peers .omniboard *.egg-info
 
-.venv/.complete: requirements.txt setup.py
-	./tools/make_env.sh .venv requirements.txt "$(PYTHON)"
+.venv/.complete$(BUILD): requirements$(BUILD).txt setup.py
+	./tools/make_env.sh .venv requirements$(BUILD).txt "$(PYTHON)"
+	@$(if $(BUILD),./tools/link_cuda.sh .venv)
 	@.venv/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 

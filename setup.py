@@ -36,6 +36,21 @@ setup(
     extras_require={
         # ONNX: later versions do not import with the numpy that MXNet needs, which onnxruntime's metadata refuses.
         "export": ["onnx==1.14.1", "onnxruntime==1.16.3", "protobuf<4"],
+        "cluster": ["distributed>=2025.1"],  # cells and shards over many machines, docs/cluster.md
+        # MXNet's build for GPUs, in the place of the one for CPUs, and the libraries that it loads: `make setup GPU=1`.
+        "gpu": [
+            "mxnet-cu117==1.9.1",
+            "nvidia-cublas-cu11==11.11.3.6",
+            "nvidia-cuda-nvrtc-cu11==11.8.89",
+            "nvidia-cuda-runtime-cu11==11.8.89",
+            "nvidia-cudnn-cu11==8.9.6.50",  # the last of version 8
+            "nvidia-cufft-cu11==10.9.0.58",
+            "nvidia-curand-cu11==10.3.0.86",
+            "nvidia-cusolver-cu11==11.4.1.48",
+            "nvidia-cusparse-cu11==11.7.5.86",
+            "nvidia-nccl-cu11==2.21.5",
+            "nvidia-nvtx-cu11==11.8.86",
+        ],
         "dev": ["mypy", "pytest", "ruff", "selenium", "types-PyYAML", "types-tqdm"],
     },
 )

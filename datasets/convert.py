@@ -12,7 +12,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from datasets import command, hdf5, layout, output_folder, shard_pool, sources
+from datasets import cluster, command, hdf5, layout, output_folder, shard_cluster, shard_pool, shard_processes, sources
+from datasets.cluster import Cluster
 from datasets.errors import DataError
 from datasets.layout import NoVideoError
 from datasets.record import BadRecord
@@ -35,6 +36,7 @@ class Options:
         replace: remove what another conversion made of this split; otherwise that is an error.
         workers: processes, all cores by default.
         shard_mib: bytes of sources a data file, in MiB.
+        cluster: address of a dask scheduler, whose workers do it in place of processes of this machine.
     """
 
     split: str | None = None
@@ -46,6 +48,7 @@ class Options:
     replace: bool = False
     workers: int | None = None
     shard_mib: int = SHARD_MIB
+    cluster: str | None = None
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,13 @@ def convert(given: list[Path], out: Path, options: Options) -> Summary:
         DataError: if a source cannot be used, at the first bad record unless ``options.skip_bad``, if not one video
             can be used, or if ``out`` has files of another conversion.
     """
+    with cluster.connected(options.cluster) as workers:
+        if workers:  # whose current folder is another
+            given, out = [path.absolute() for path in given], out.absolute()
+        return _convert(given, out, options, workers)
+
+
+def _convert(given: list[Path], out: Path, options: Options, workers: Cluster | None) -> Summary:
     files = sources.files(given)
     split = _split(files, options)
     report = output_folder.report_path(out, split)
@@ -79,7 +89,7 @@ def convert(given: list[Path], out: Path, options: Options) -> Summary:
         common = layout.find(
             spans, options.modalities, options.num_classes, options.single_label, options.value_range, options.skip_bad
         )
-        videos, bad, total = _make(sources.packed(spans, limit), common, out, split, options)
+        videos, bad, total = _make(sources.packed(spans, limit), common, out, split, options, workers)
         if not videos:
             raise NoVideoError(files[0], bad)
     except NoVideoError as error:
@@ -92,7 +102,7 @@ def convert(given: list[Path], out: Path, options: Options) -> Summary:
 
 
 def _make(
-    groups: list[list[Span]], common: layout.Layout, out: Path, split: str, options: Options
+    groups: list[list[Span]], common: layout.Layout, out: Path, split: str, options: Options, workers: Cluster | None
 ) -> tuple[int, list[BadRecord], int]:
     """Make a data file of each group; the number of videos, what was left out, and the number of files."""
     command_line = _command(split, common, options)
@@ -112,7 +122,9 @@ def _make(
             Task(aside / name, group, common, command_line, source, conversion, options.skip_bad)
             for name, group, source in zip(names, groups, described, strict=True)
         ]
-        videos, bad = shard_pool.run(tasks, out, options.workers or len(os.sched_getaffinity(0)))
+        count = min(options.workers or len(os.sched_getaffinity(0)), len(tasks))
+        with shard_cluster.workers(workers, tasks) if workers else shard_processes.processes(count) as pool:
+            videos, bad = shard_pool.run(tasks, out, pool)
         if not videos:
             for name in names:
                 (out / name).unlink()
@@ -158,6 +170,7 @@ def main(arguments: list[str]) -> int:
     add("--skip-bad", action="store_true", help="leave out records that cannot be used, and list them")
     add("--replace", action="store_true", help="remove what another conversion made of this split")
     add("--workers", type=command.positive, help="processes; default: all cores")
+    add("--cluster", metavar="ADDRESS", help="tcp://HOST:8786, a dask scheduler whose workers do it, docs/cluster.md")
     add("--shard-mib", type=command.positive, default=SHARD_MIB, help=f"size of a data file, default {SHARD_MIB}")
     given = parser.parse_args(arguments)
     options = Options(
@@ -170,6 +183,7 @@ def main(arguments: list[str]) -> int:
         replace=given.replace,
         workers=given.workers,
         shard_mib=given.shard_mib,
+        cluster=given.cluster,
     )
     return command.run(lambda: report(given.source, given.out, options), GOES_ON)
 

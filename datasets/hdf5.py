@@ -34,6 +34,7 @@ import argparse
 import hashlib
 import os
 import re
+import socket
 import sys
 import zlib
 from dataclasses import dataclass, field
@@ -117,7 +118,7 @@ def write(path: Path, shard: Shard, to_disk: bool = True) -> None:
     """
     from datasets import hdf5_check  # which imports this module
 
-    aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    aside = path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}.tmp")  # nobody else's on a shared disk
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _write(aside, shard)

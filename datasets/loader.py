@@ -13,6 +13,7 @@ from datasets import sampling
 from datasets.video_dataset import VideoDataset
 
 PREFETCHED_BATCHES = 2  # ahead of the one in use, by each thread
+SORTED_BATCHES = 64  # of 120 to 300 frames the longest of a batch is then 3 above the shortest
 
 
 @dataclass(frozen=True)
@@ -45,11 +46,14 @@ class Loader:
         seg_num: frames a video, one from each of so many segments; None for all of them, padded to the
             longest of the batch.
         training: videos in a random order and frames jittered within their segments, both by ``seed`` and
-            epoch alone; otherwise the file's order and the middle of each segment.
+            epoch alone; otherwise the middle of each segment, and the file's order or, where all frames are taken,
+            that of the videos' lengths.
         seed: any integer >= 0.
         workers: threads that make batches; what is in them does not depend on it.
         share: (this machine's number, how many machines): each gets its even part of every batch, of which some
             may be empty; all of them together get what one alone would.
+        sorted_batches: in training on all frames, of each so many batches' videos (a random part of all) those of
+            like length share a batch, so that few frames are padding; 1 for batches that are random.
 
     Raises:
         ValueError: if a number makes no sense.
@@ -64,11 +68,13 @@ class Loader:
         seed: int = 0,
         workers: int = 1,
         share: tuple[int, int] = (0, 1),
+        sorted_batches: int = SORTED_BATCHES,
     ):
         machine, machines = share
-        if batch_size < 1 or workers < 1 or seed < 0 or (seg_num is not None and seg_num < 1):
+        if min(batch_size, workers, sorted_batches, 1 if seg_num is None else seg_num) < 1 or seed < 0:
             raise ValueError(
-                f"batch_size {batch_size}, seg_num {seg_num}, workers {workers}: below 1, or seed {seed} < 0"
+                f"batch_size {batch_size}, seg_num {seg_num}, workers {workers}, sorted_batches {sorted_batches}: "
+                f"below 1, or seed {seed} < 0"
             )
         if not 0 <= machine < machines:
             raise ValueError(f"share {share}: not the number of one machine among all, such as (0, 1)")
@@ -79,32 +85,32 @@ class Loader:
         self.seed = seed
         self.workers = workers
         self.share = share
+        self.sorted_batches = sorted_batches
 
     def __len__(self) -> int:
         """Batches an epoch."""
         return -(-len(self.dataset) // self.batch_size)
 
-    def epoch(self, epoch: int = 0, first_batch: int = 0) -> Iterator[Batch]:
+    def epoch(self, epoch: int = 0, first_batch: int = 0, every: int = 1) -> Iterator[Batch]:
         """The batches of one epoch, made by threads ahead of their use.
 
         Args:
             epoch: which epoch; it decides the order and the jitter.
             first_batch: where to start; the batches from there on are the same as in a whole epoch.
+            every: 2 leaves out every second of them, and so on.
         """
-        if epoch < 0 or first_batch < 0:
-            raise ValueError(f"epoch {epoch}, first_batch {first_batch}: below 0")
-        return self._batches(epoch, first_batch)
+        if epoch < 0 or first_batch < 0 or every < 1:
+            raise ValueError(f"epoch {epoch}, first_batch {first_batch}: below 0, or every {every} below 1")
+        return self._batches(epoch, first_batch, every)
 
-    def _batches(self, epoch: int, first_batch: int) -> Iterator[Batch]:
-        order = np.arange(len(self.dataset))
-        if self.training:
-            np.random.Generator(np.random.PCG64([self.seed, epoch])).shuffle(order)
+    def _batches(self, epoch: int, first_batch: int, every: int) -> Iterator[Batch]:
+        order = self._order(epoch)
         ahead = PREFETCHED_BATCHES * self.workers
         memory = itertools.cycle([_Memory() for _ in range(ahead + 1)])  # as many batches are alive at once
         pool = ThreadPoolExecutor(self.workers, thread_name_prefix="loader")
         pending: deque[Future[Batch]] = deque()
         try:
-            for start in range(first_batch * self.batch_size, len(order), self.batch_size):
+            for start in range(first_batch * self.batch_size, len(order), every * self.batch_size):
                 pending.append(pool.submit(self._batch, order, epoch, start, next(memory)))
                 if len(pending) > ahead:
                     yield pending.popleft().result()
@@ -112,6 +118,26 @@ class Loader:
                 yield pending.popleft().result()
         finally:
             pool.shutdown(cancel_futures=True)
+
+    def _order(self, epoch: int) -> np.ndarray:
+        """The videos of one epoch, (videos,); those of a batch are of like length where padding would cost."""
+        order = np.arange(len(self.dataset))
+        random = np.random.Generator(np.random.PCG64([self.seed, epoch]))
+        if self.training:
+            random.shuffle(order)
+        if self.seg_num is not None or self.sorted_batches == 1:
+            return order
+        lengths = self.dataset.lengths()  # (videos,)
+        if (lengths == lengths[:1]).all():
+            return order
+        if not self.training:
+            return np.argsort(lengths, kind="stable")
+        whole = len(order) // self.batch_size * self.batch_size  # the last batch, which is smaller, stays random
+        for start in range(0, whole, self.sorted_batches * self.batch_size):
+            own = order[start : min(start + self.sorted_batches * self.batch_size, whole)]
+            batches = own[np.argsort(lengths[own], kind="stable")].reshape(-1, self.batch_size)
+            own[:] = random.permutation(batches).reshape(-1)
+        return order
 
     def _batch(self, order: np.ndarray, epoch: int, start: int, memory: "_Memory") -> Batch:
         """The videos at places ``start:`` of ``order``: of one batch, this machine's share."""

@@ -55,7 +55,8 @@ def workspace(out: Path, split: str) -> Iterator[Path]:
         try:
             yield folder
         finally:
-            shutil.rmtree(folder)
+            # Workers of a cluster that was lost may write here yet; the next conversion removes what they leave.
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager

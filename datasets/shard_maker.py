@@ -1,13 +1,8 @@
-"""Makes one data file of the videos of some spans, in a process of its own."""
+"""Makes one data file of the videos of some spans."""
 
-import multiprocessing
-import os
-import signal
-import threading
 from dataclasses import dataclass, replace
-from multiprocessing.context import SpawnContext
-from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
@@ -20,6 +15,8 @@ from datasets.sources import Span
 
 REPORTED_BYTES = 1 << 22  # how much is read between two reports of progress
 EXPECTED_BYTES = 1 << 30  # at most, when space is set aside: what cannot be read may be of any size
+
+Made = tuple[list[str], list[BadRecord]]  # the ids of a file's videos, and what was left out
 
 
 @dataclass(frozen=True)
@@ -47,47 +44,23 @@ class Task:
     taken: frozenset[str] = frozenset()
 
 
-class Progress:
-    """Counters that all processes share.
-
-    Attributes:
-        bytes: read from sources.
-        videos: found in them.
-        stopped: set by the first process, it ends the others' work.
-    """
-
-    def __init__(self, context: SpawnContext):
-        self.bytes: Synchronized[int] = context.Value("q", 0)
-        self.videos: Synchronized[int] = context.Value("q", 0)
-        self.stopped: Synchronized[int] = context.Value("b", 0)
+class Progress(Protocol):
+    """Whom a process tells how far it is, and asks whether to go on."""
 
     def add(self, size: int, videos: int) -> None:
-        """Count ``size`` bytes and ``videos`` more."""
-        with self.bytes.get_lock():
-            self.bytes.value += size
-            self.videos.value += videos
+        """Count ``size`` bytes of sources and ``videos`` found in them."""
+
+    def stopped(self) -> bool:
+        """Whether nobody waits for the file any more."""
 
 
-_progress: Progress | None = None
-
-
-def start_process(progress: Progress) -> None:
-    """What a process does first: it leaves Ctrl-C to the first process, and ends when that one ends."""
-    global _progress
-    _progress = progress
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-
-    def follow() -> None:
-        parent.join()
-        os._exit(1)
-
-    threading.Thread(target=follow, daemon=True).start()
-
-
-def make(task: Task) -> tuple[list[str], list[BadRecord]]:
+def make(task: Task, progress: Progress, to_disk: bool = False) -> Made:
     """Read, check and write one data file.
+
+    Args:
+        task: which.
+        progress: told every few megabytes.
+        to_disk: wait until the disk has it. Otherwise the first process does, while this one makes the next file.
 
     Returns:
         The ids of its videos, and what was left out.
@@ -95,7 +68,6 @@ def make(task: Task) -> tuple[list[str], list[BadRecord]]:
     Raises:
         DataError: at the first record that cannot be used, unless ``skip_bad``; or if the file cannot be written.
     """
-    assert _progress is not None
     videos = _Videos(task.layout, min(EXPECTED_BYTES, sum(span.size for span in task.spans)))
     bad: list[BadRecord] = []
     unreported = counted = 0
@@ -113,15 +85,14 @@ def make(task: Task) -> tuple[list[str], list[BadRecord]]:
                 bad.append(bad_record(span, entry, str(error)))
             unreported += entry.size
             if unreported >= REPORTED_BYTES:
-                _progress.add(unreported, len(videos.ids) - counted)
+                progress.add(unreported, len(videos.ids) - counted)
                 unreported, counted = 0, len(videos.ids)
-                if _progress.stopped.value:
+                if progress.stopped():
                     raise DataError("stopped")
-    _progress.add(unreported, len(videos.ids) - counted)
+    progress.add(unreported, len(videos.ids) - counted)
     # Without their folders, which say nothing of the content: the same sources elsewhere give the same bytes.
     skipped = [str(replace(record, file=sources.name_of(Path(record.file)))) for record in bad]
-    # The first process waits for the disk, while this one makes the next file.
-    hdf5.write(task.path, videos.shard(task, skipped), to_disk=False)
+    hdf5.write(task.path, videos.shard(task, skipped), to_disk)
     return list(videos.ids), bad
 
 

@@ -1,20 +1,28 @@
-"""Makes all data files of a conversion, by several processes, with a progress bar."""
+"""Makes all data files of a conversion, by processes of this machine or of others, with a progress bar."""
 
-import multiprocessing
-from concurrent.futures import Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import Future, wait
 from dataclasses import replace
 from pathlib import Path
+from typing import Protocol
 
 from tqdm import tqdm
 
-from datasets import hdf5, hdf5_output, output_folder, shard_maker
-from datasets.errors import DataError
+from datasets import hdf5, hdf5_output, output_folder
 from datasets.record import BadRecord
-from datasets.shard_maker import Progress, Task
+from datasets.shard_maker import Made, Task
 
 
-def run(tasks: list[Task], out: Path, workers: int) -> tuple[int, list[BadRecord]]:
+class Pool(Protocol):
+    """Makes data files, several at once."""
+
+    def submit(self, task: Task) -> Future[Made]:
+        """Have ``task`` done."""
+
+    def counted(self) -> tuple[int, int]:
+        """Bytes of sources that were read so far, and videos found in them."""
+
+
+def run(tasks: list[Task], out: Path, pool: Pool) -> tuple[int, list[BadRecord]]:
     """Make all files, and let each into ``out`` after those before it.
 
     Only in this order can it be told which of two videos of one id is the second, whatever the processes' pace; and a
@@ -24,43 +32,32 @@ def run(tasks: list[Task], out: Path, workers: int) -> tuple[int, list[BadRecord
         Number of videos, and what was left out.
     """
     made = [output_folder.is_made(out / task.path.name, task) for task in tasks]
-    context = multiprocessing.get_context("spawn")
-    progress = Progress(context)
-    pool = ProcessPoolExecutor(min(workers, len(tasks)), context, shard_maker.start_process, (progress,))
     taken: set[str] = set()
     bad: list[BadRecord] = []
-    try:
-        with _Bar(tasks, made, progress) as bar:
-            futures = [
-                None if done else pool.submit(shard_maker.make, task) for task, done in zip(tasks, made, strict=True)
-            ]
-            for task, future in zip(tasks, futures, strict=True):
-                path = out / task.path.name
-                ids, left_out = bar.wait_for(future) if future else (hdf5.read(path).ids, [])
-                twice = taken.intersection(ids)
-                if twice:
-                    future = pool.submit(shard_maker.make, replace(task, taken=frozenset(twice)))
-                    ids, left_out = bar.wait_for(future)
-                if future:
-                    hdf5_output.sync(task.path)
-                    task.path.replace(path)
-                taken.update(ids)
-                bad += left_out
-    except (BrokenProcessPool, MemoryError) as error:
-        raise DataError("a process ended for want of memory, or was killed; try fewer --workers") from error
-    finally:
-        progress.stopped.value = 1
-        pool.shutdown(cancel_futures=True)
+    with _Bar(tasks, made, pool) as bar:
+        futures = [None if done else pool.submit(task) for task, done in zip(tasks, made, strict=True)]
+        for task, future in zip(tasks, futures, strict=True):
+            path = out / task.path.name
+            ids, left_out = bar.wait_for(future) if future else (hdf5.read(path).ids, [])
+            twice = taken.intersection(ids)
+            if twice:
+                future = pool.submit(replace(task, taken=frozenset(twice)))
+                ids, left_out = bar.wait_for(future)
+            if future:
+                hdf5_output.sync(task.path)
+                task.path.replace(path)
+            taken.update(ids)
+            bad += left_out
     return len(taken), bad
 
 
 class _Bar:
     """A progress bar in bytes, with a count of videos."""
 
-    def __init__(self, tasks: list[Task], made: list[bool], progress: Progress):
+    def __init__(self, tasks: list[Task], made: list[bool], pool: Pool):
         sizes = [sum(span.size for span in task.spans) for task in tasks]
         there = sum(size for size, done in zip(sizes, made, strict=True) if done)
-        self._progress = progress
+        self._pool = pool
         self._bar = tqdm(total=sum(sizes), initial=there, unit="B", unit_scale=True, disable=None)
         self._seen = 0
 
@@ -70,12 +67,13 @@ class _Bar:
     def __exit__(self, *_: object) -> None:
         self._bar.close()
 
-    def wait_for(self, future: Future) -> tuple[list[str], list[BadRecord]]:
+    def wait_for(self, future: Future[Made]) -> Made:
         """What ``future`` returns, with the bar moving until then."""
         done = False
         while not done:
             done = bool(wait([future], timeout=0.2).done)
-            self._bar.set_postfix_str(f"{self._progress.videos.value:,} videos", refresh=False)
-            self._bar.update(self._progress.bytes.value - self._seen)
-            self._seen = self._progress.bytes.value
+            size, videos = self._pool.counted()
+            self._bar.set_postfix_str(f"{videos:,} videos", refresh=False)
+            self._bar.update(size - self._seen)
+            self._seen = size
         return future.result()

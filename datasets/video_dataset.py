@@ -111,6 +111,11 @@ class VideoDataset:
         first = self._offsets[modality][at]
         return first, self._offsets[modality][at + 1] - first
 
+    def lengths(self) -> np.ndarray:
+        """Frames of each video, of that of its modalities that has most: (videos,)."""
+        everything = np.arange(len(self))
+        return np.max([self.frames_of(modality, everything)[1] for modality in self.feature_dims], axis=0)
+
     def labels_of(self, indices: np.ndarray) -> np.ndarray:
         """Multi-hot labels of the videos in ``indices``: (videos, num_classes) float32 of 0 and 1."""
         shard_of, _ = self.locate(indices)

@@ -1,6 +1,7 @@
 """What a metric is: a name, a direction, ``update(predictions, labels)`` and ``get()``."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import ClassVar
 
 import numpy as np
@@ -12,7 +13,9 @@ class Metric(ABC):
     """A figure over all videos seen so far, whatever their order and the sizes of the batches.
 
     A new metric is a new file of this package with a subclass: a name, ``_accumulate`` and ``get``.
-    `MetricSet` finds it there.
+    `MetricSet` finds it there. What it accumulates is in attributes whose names begin with an underscore: lists of
+    arrays, a part of the videos each, and numbers or arrays that add up. So what several machines have seen can be
+    put together.
 
     Args:
         top_k: how many best classes a video are ranked, at least 1.
@@ -56,6 +59,34 @@ class Metric(ABC):
             raise ValueError(f"got {num_classes} classes after {self.num_classes}")
         self.num_classes = num_classes
         self._accumulate(batch)
+
+    def state(self) -> dict[str, np.ndarray]:
+        """All that was accumulated, for another's `merge`."""
+        state = {}
+        for name, value in vars(self).items():
+            if name.startswith("_") and not isinstance(value, list):
+                state[name] = np.asarray(value)
+            elif name.startswith("_") and value:
+                state[name] = np.concatenate(value)
+        return state if self.num_classes is None else {**state, "num_classes": np.asarray(self.num_classes)}
+
+    def merge(self, state: Mapping[str, np.ndarray]) -> None:
+        """Takes in the videos that another of the same ``top_k`` has seen, whose `state` this is.
+
+        Raises:
+            ValueError: it is of another number of classes.
+        """
+        if "num_classes" not in state:
+            return  # it has seen none
+        num_classes = int(state["num_classes"])
+        if self.num_classes not in (None, num_classes):
+            raise ValueError(f"got {num_classes} classes after {self.num_classes}")
+        self.num_classes = num_classes
+        for name, value in state.items():
+            if name != "num_classes":
+                own = getattr(self, name)
+                added = [*own, value] if isinstance(own, list) else own + (value if value.ndim else value.item())
+                setattr(self, name, added)
 
     @abstractmethod
     def _accumulate(self, batch: Batch) -> None:

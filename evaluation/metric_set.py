@@ -3,6 +3,7 @@
 import importlib
 import inspect
 import pkgutil
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
@@ -34,6 +35,16 @@ class MetricSet:
         for batch in list(ranked_batches(predictions, labels, self._top_k)):
             for metric in self.metrics:
                 metric.add(batch)
+
+    def state(self) -> dict[str, np.ndarray]:
+        """All that was accumulated, for another's `merge`."""
+        return {f"{metric.name}.{name}": own for metric in self.metrics for name, own in metric.state().items()}
+
+    def merge(self, state: Mapping[str, np.ndarray]) -> None:
+        """Takes in the videos that another of the same ``top_k`` has seen, as `Metric.merge` does."""
+        for metric in self.metrics:
+            names = [name for name in state if name.startswith(f"{metric.name}.")]
+            metric.merge({name.partition(".")[2]: state[name] for name in names})
 
     def get(self) -> dict[str, float]:
         """The value of each metric by its name; NaN as `Metric.get` says."""

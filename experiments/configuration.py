@@ -2,6 +2,7 @@
 
 import inspect
 import os
+import re
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,7 +22,10 @@ RUNTIME: dict[str, Any] = {
     "data_root": "data",
     "runs_dir": "runs",
     "model_dir": "models",  # parameters that were downloaded
-    "devices": "cpu",  # cpu, gpu, or a list such as gpu:0-3
+    "devices": "cpu",  # cpu, gpu, a list such as gpu:0-3, or auto
+    "kvstore": "auto",  # what sums gradients over devices and machines: auto, or one of MXNet's, see `KVSTORES`
+    "gradient_compression": None,  # 2bit, or 2bit:THRESHOLD; MXNet's threshold is 0.5
+    "dtype": "float32",  # float16 computes in it what can be, on GPUs
     "workers": 2,  # threads that make batches; more where GPUs wait for them
     "save_seconds": 300.0,  # between checkpoints within an epoch; there is one after each epoch besides
     "mongo": None,  # mongodb://HOST:PORT/DATABASE; None takes SACRED_MONGO_URL, or the embedded store
@@ -31,10 +35,15 @@ RUNTIME_TYPES = {
     "runs_dir": str,
     "model_dir": str,
     "devices": str,
+    "kvstore": str | None,
+    "gradient_compression": str | None,
+    "dtype": str,
     "workers": int,
     "save_seconds": float,
     "mongo": str | None,
 }
+KVSTORES = ("auto", "local", "device", "nccl", "dist_sync", "dist_device_sync", "dist_async")
+DTYPES = ("float32", "float16")
 
 # What a command is told besides the experiment's own numbers.
 REQUEST: dict[str, Any] = {
@@ -64,13 +73,13 @@ def resolve(updates: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         UserError: for an unknown experiment, model or key (the nearest is suggested), or a wrong type.
     """
+    machine(updates)
     if updates.get("resume") is not None:
         return _resumed(updates)
     if isinstance(updates.get("weights"), int) and "experiment" not in updates:
         return _of_run(updates["weights"], updates)  # a run's parameters go with its configuration
-    for key, kind, what in (("model", str, "a model's name"), ("runtime", Mapping, "a block: runtime.devices=cpu")):
-        if key in updates and not isinstance(updates[key], kind):
-            raise UserError(f"{key}={updates[key]!r} is not {what}")
+    if "model" in updates and not isinstance(updates["model"], str):
+        raise UserError(f"model={updates['model']!r} is not a model's name")
     named = named_weights.listed().get(updates["weights"]) if isinstance(updates.get("weights"), str) else None
     experiment = updates.get("experiment", named.experiment if named else DEFAULT_EXPERIMENT)
     if not isinstance(experiment, str):
@@ -81,6 +90,30 @@ def resolve(updates: Mapping[str, Any]) -> dict[str, Any]:
         numbers = _with_other_model(numbers, updates)
     config = {"experiment": experiment, **numbers, **REQUEST, "runtime": dict(RUNTIME)}
     return _checked(updates, config, where=experiment)
+
+
+def machine(updates: Mapping[str, Any]) -> dict[str, Any]:
+    """The block ``runtime`` with what ``updates`` set of it.
+
+    Raises:
+        UserError: for an unknown key, or a value that it cannot have; which this machine has is found out later.
+    """
+    settings = updates.get("runtime", {})
+    if not isinstance(settings, Mapping):
+        raise UserError(f"runtime={settings!r} is not a block: runtime.devices=cpu")
+    for name, setting in settings.items():
+        if name not in RUNTIME:
+            raise unknown("key", f"runtime.{name}", [f"runtime.{known}" for known in RUNTIME], "command line")
+        check_type(f"runtime.{name}", setting, RUNTIME_TYPES[name], "command line")
+        if name == "workers" and setting < 1:
+            raise UserError(f"runtime.workers={setting} is not at least 1")
+        if name == "kvstore" and setting is not None and setting not in KVSTORES:
+            raise unknown("kvstore", setting, KVSTORES, "runtime.kvstore")
+        if name == "dtype" and setting not in DTYPES:
+            raise unknown("dtype", setting, DTYPES, "runtime.dtype")
+        if name == "gradient_compression" and setting is not None:
+            _check_compression(setting)
+    return {**RUNTIME, **settings}
 
 
 def typed_updates(updates: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, Any]:
@@ -147,22 +180,25 @@ def _check(updates: Mapping[str, Any], config: Mapping[str, Any], where: str) ->
     }
     for key, value in updates.items():
         if key == "runtime":
-            for name, setting in dict(value).items():
-                if name not in RUNTIME:
-                    raise unknown("key", f"runtime.{name}", [f"runtime.{known}" for known in RUNTIME], where)
-                check_type(f"runtime.{name}", setting, RUNTIME_TYPES[name], where)
-                if name == "workers" and setting < 1:
-                    raise UserError(f"{where}: runtime.workers={setting} is not at least 1")
-        elif key in RUNTIME:
+            continue  # `machine` has seen to it
+        if key in RUNTIME:
             raise UserError(f"{where}: no key named {key}; did you mean runtime.{key}?")
-        elif key not in config:
+        if key not in config:
             raise unknown("key", key, config, where)
-        elif key in hints:
+        if key in hints:
             check_type(key, value, hints[key], where)
             if key == "seed" and not 0 <= value < 2**32:
                 raise UserError(f"{where}: seed={value} is not from 0 to 2**32 - 1")
         else:
             check_kind(key, value, config[key], where)
+
+
+def _check_compression(name: str) -> None:
+    kind, _, threshold = name.partition(":")
+    if kind != "2bit":
+        raise unknown("compression", kind, ["2bit"], "runtime.gradient_compression")
+    if name != kind and not (re.fullmatch(r"\d*\.?\d+", threshold) and float(threshold) > 0):
+        raise UserError(f"runtime.gradient_compression={name}: {threshold or 'nothing'} is no threshold above 0")
 
 
 def _with_other_model(numbers: dict[str, Any], updates: Mapping[str, Any]) -> dict[str, Any]:
@@ -192,7 +228,7 @@ def _resumed(updates: Mapping[str, Any]) -> dict[str, Any]:
         if key not in ("resume", "epochs", "runtime"):
             raise UserError(f"resume: {key} is the run's own and cannot be set; start a new run to change it")
     config = _of_run(updates["resume"], updates)
-    folder = run_folder({"runtime": {**RUNTIME, **updates.get("runtime", {})}}, updates["resume"])
+    folder = run_folder({"runtime": machine(updates)}, updates["resume"])
     done = Journal(folder / "checkpoints" / "last").read("progress").get("epoch", 0)
     epochs = updates.get("epochs", config["epochs"])
     if epochs < done or (epochs == done and Journal(folder).read("state").get("status") == "COMPLETED"):
@@ -213,8 +249,7 @@ def entry_of(folder: Path, config: Mapping[str, Any]) -> str:
 
 def _of_run(run_id: int, updates: Mapping[str, Any]) -> dict[str, Any]:
     """The configuration that run ``run_id`` had, but for the machine."""
-    runtime = {**RUNTIME, **updates.get("runtime", {})}
-    folder = run_folder({"runtime": runtime}, run_id)
+    folder = run_folder({"runtime": machine(updates)}, run_id)
     config = Journal(folder).read("config")
     if "runtime" not in config:
         raise UserError(f"run {run_id}: no configuration in {folder}; it ended before it began")

@@ -7,13 +7,15 @@ import numpy as np
 from gluoncv.utils.lr_scheduler import LRScheduler
 from mxnet import gluon
 
+from experiments.collective import Collective
 from experiments.errors import UserError
 from experiments.registry.checks import unknown
 from experiments.registry.schema import Training
+from experiments.trainer import Trainer
 
 
-def make_trainer(model: gluon.Block, recipe: Training) -> gluon.Trainer:
-    """A trainer of ``model``'s parameters; those that the recipe exempts are not decayed.
+def make_trainer(model: gluon.Block, recipe: Training, job: Collective | None = None) -> Trainer:
+    """A trainer of ``model``'s parameters for ``job``; those that the recipe exempts are not decayed.
 
     Raises:
         UserError: if MXNet has no such optimizer, it cannot take a step with the recipe's numbers, or a pattern
@@ -29,7 +31,7 @@ def make_trainer(model: gluon.Block, recipe: Training) -> gluon.Trainer:
     if recipe.optimizer.lower() not in known:
         raise unknown("optimizer", recipe.optimizer, known, "training")
     _try(recipe)
-    return gluon.Trainer(model.collect_params(), _optimizer(recipe))
+    return Trainer(model, _optimizer(recipe), job or Collective("device"))
 
 
 def _optimizer(recipe: Training) -> mx.optimizer.Optimizer:
@@ -63,3 +65,18 @@ def make_schedule(recipe: Training, steps_per_epoch: int) -> LRScheduler:
         step_epoch=recipe.lr_decay_epochs,
         step_factor=recipe.lr_decay_factor,
     )
+
+
+def make_server_schedule(
+    recipe: Training, steps_per_epoch: int, step: int, workers: int
+) -> mx.lr_scheduler.LRScheduler:
+    """The same for an optimizer on the servers of dist_async, which counts every worker's steps, from ``step`` on.
+
+    MXNet's own, as the servers know nothing of this package.
+    """
+    ends = [epoch * steps_per_epoch for epoch in recipe.lr_decay_epochs]
+    rate = recipe.learning_rate * recipe.lr_decay_factor ** sum(end <= step for end in ends)
+    later = [(end - step) * workers for end in ends if end > step]
+    if not later:
+        return mx.lr_scheduler.FactorScheduler(2**31, base_lr=rate)
+    return mx.lr_scheduler.MultiFactorScheduler(later, factor=recipe.lr_decay_factor, base_lr=rate)

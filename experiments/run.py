@@ -22,10 +22,22 @@ from sacred.config import ConfigDict  # noqa: E402
 from sacred.utils import SacredError, apply_backspaces_and_linefeeds  # noqa: E402
 
 from datasets.errors import DataError  # noqa: E402
-from experiments import configuration, data, registry, subnormals, summary, surroundings, use  # noqa: E402
+from experiments import (  # noqa: E402
+    compute_capability,
+    configuration,
+    data,
+    follower,
+    registry,
+    subnormals,
+    summary,
+    surroundings,
+    use,
+    worker,
+)
 from experiments.class_names import VOCABULARY  # noqa: E402
 from experiments.errors import UserError  # noqa: E402
 from experiments.journal import Journal  # noqa: E402
+from experiments.plain import plain  # noqa: E402
 from experiments.registry.checks import unknown  # noqa: E402
 from experiments.runlog import Metrics, RunLog, Terminated  # noqa: E402
 from gluon_models.errors import ModelError  # noqa: E402
@@ -52,6 +64,10 @@ class VideoExperiment(Experiment):
             return super().run(*args, **kwargs)
         except (UserError, DataError, ModelError) as error:
             raise Mistake(str(error)) from error
+        except OSError as error:
+            if compute_capability.LIBRARY not in str(error):
+                raise
+            raise Mistake(compute_capability.NO_DRIVER) from error
         except KeyboardInterrupt:
             print(f"\ninterrupted{_way_on()}", file=sys.stderr)
             sys.exit(130)
@@ -63,12 +79,14 @@ class VideoExperiment(Experiment):
         """As Sacred's, but for what it would end with a traceback."""
         try:
             words = self._checked(_store_in_configuration(list(sys.argv if argv is None else argv)))
+            if not worker.is_first():
+                return _follow(words)
             if words[1:2] == ["help"] and words[2:3] and words[2] in use.OPTIONS:
                 return print(use.help_of(words[2]))
             if words[1:2] and words[1] in use.OPTIONS:
                 return use.run(words[1], get_config_updates(words[3:] if words[2:3] == ["with"] else words[2:])[0])
         except (UserError, DataError, ModelError) as error:
-            print(f"Mistake: {error}", file=sys.stderr)
+            print(f"Mistake: {'' if worker.is_first() else f'worker {worker.share()[0]}: '}{error}", file=sys.stderr)
             sys.exit(1)
         except KeyboardInterrupt:
             print("\ninterrupted; nothing was written", file=sys.stderr)
@@ -110,9 +128,16 @@ def _store_in_configuration(words: list[str]) -> list[str]:
     return words
 
 
+def _follow(words: list[str]) -> None:
+    """What a worker does that is not the first: of the commands that leave a run its part, of others nothing."""
+    commands = [word for word in itertools.takewhile(lambda word: word != "with", words[1:]) if word in ex.commands]
+    if {*commands} <= {"train", "evaluate"} and not {"-h", "--help", "help"} & {*words}:
+        follower.follow(get_config_updates(words[words.index("with") + 1 :] if "with" in words else [])[0])
+
+
 def _way_on() -> str:
     """How to go on with the run that was interrupted, if there is a way."""
-    if run_log.folder is None or run_log.command != "train":
+    if run_log.folder is None or run_log.command != "train" or worker.share()[1] > 1:  # their launcher says it
         return ""
     where = "from its last checkpoint" if (run_log.folder / "checkpoints" / "last").exists() else "from its start"
     return f"; go on {where} by: python experiments/run.py with resume={run_log.folder.name}"
@@ -175,7 +200,7 @@ def extract():
 
 def _observed(config, run, command):
     subnormals.flush_to_zero()
-    from experiments import tasks  # imports MXNet
+    from experiments import devices, tasks  # imports MXNet
 
     entry = registry.load(config["experiment"])
     folder = run_log.folder or configuration.unrecorded_folder(config)
@@ -186,13 +211,16 @@ def _observed(config, run, command):
         Journal(folder).write("config", config)
     (folder / "entry.yaml").write_text(entry.text)
     run.info["entry"] = entry.text
-    if command == "train":
-        if (names := data.folder_of(config) / VOCABULARY).is_file():
-            run.open_resource(str(names)).close()  # so that predict knows them where the data have gone
-        run.info["checkpoint"] = str(folder / "checkpoints" / "last")
-        metrics = tasks.train(config, folder, run.log_scalar, run.info)
-    else:
-        metrics = tasks.evaluate(config, run.info)
+    with devices.join(config["runtime"], devices.contexts(config["runtime"]["devices"])) as job:
+        job.share([command, plain(config)])
+        if command == "train":
+            if (names := data.folder_of(config) / VOCABULARY).is_file():
+                run.open_resource(str(names)).close()  # so that predict knows them where the data have gone
+            run.info["checkpoint"] = str(folder / "checkpoints" / "last")
+            metrics = tasks.train(config, folder, run.log_scalar, run.info, job)
+        else:
+            metrics = tasks.evaluate(config, run.info, job)
+    if command == "evaluate":
         for name, value in metrics.items():
             run.log_scalar(f"validate.{name}", value, 0)
     print(summary.summary(entry, config, command, metrics, run._id, folder, run_log.place()))

@@ -18,7 +18,7 @@ from sacred.observers import RunObserver
 from sacred.run import Run
 from sacred.utils import SacredInterrupt
 
-from experiments import configuration, journal, shown, surroundings
+from experiments import configuration, journal, shown, surroundings, worker
 from experiments.copier import Copier
 from experiments.errors import UserError
 from experiments.journal import Journal
@@ -68,7 +68,7 @@ class RunLog(RunObserver):
         self._begin(ex_info, command, host_info, start_time, config, meta_info, _id, journal.RUNNING)
         assert self._journal is not None
         self._undo.enter_context(printed_to(self._journal.print))
-        self._undo.enter_context(_raised_by_sigterm())
+        self._undo.enter_context(_ended_by_signals())
         return self._journal.run_id
 
     def queued_event(self, ex_info, command, host_info, queue_time, config, meta_info, _id):  # noqa: D102
@@ -147,6 +147,7 @@ class RunLog(RunObserver):
             self._journal = Journal(configuration.run_folder(config, resumed))
             if not self._journal.take():
                 raise UserError(f"resume={resumed}: that run is still running")
+            worker.tell_run(self._journal.folder, command)
             self._state = {**self._journal.read("state"), "stop_time": None, "fail_trace": None}
             self._state.pop("died", None)
             self._state["parts"] = [*self._state.get("parts", []), str(start_time)]
@@ -186,6 +187,7 @@ class RunLog(RunObserver):
 
 def _write_start(new: Journal, address: str, ex_info, command, host_info, start_time, config, meta_info) -> None:
     """The first words of a new run."""
+    worker.tell_run(new.folder, command)
     commit, diff = surroundings.git()
     if diff:
         (new.folder / "changes.diff").write_text(diff)
@@ -235,17 +237,37 @@ class Metrics(MetricsLogger):
 
 
 @contextlib.contextmanager
-def _raised_by_sigterm() -> Iterator[None]:
-    """Within the block SIGTERM ends the run as Ctrl-C does, recorded and in order."""
+def _ended_by_signals() -> Iterator[None]:
+    """Within the block SIGTERM ends the run as Ctrl-C does, recorded and in order, and neither is lost.
+
+    What is raised in a destructor Python drops. MXNet's arrays have one, in which one signal of a hundred comes: it is
+    raised again.
+    """
+    dropped: list[type[BaseException]] = []
 
     def terminate(signal_number: int, frame: FrameType | None) -> None:  # noqa: ARG001
         raise Terminated
 
+    def raise_again(signal_number: int, frame: FrameType | None) -> None:  # noqa: ARG001
+        raise dropped[-1]
+
+    def take_dropped(unraisable: Any) -> None:
+        if issubclass(unraisable.exc_type, KeyboardInterrupt | Terminated):
+            dropped.append(unraisable.exc_type)
+            signal.setitimer(signal.ITIMER_REAL, 0.05)
+        else:
+            hook(unraisable)
+
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, terminate)
+    hook, sys.unraisablehook = sys.unraisablehook, take_dropped
+    handlers = ((signal.SIGTERM, terminate), (signal.SIGALRM, raise_again))
+    before = [(number, signal.signal(number, handler)) for number, handler in handlers]
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        for number, handler in before:
+            signal.signal(number, handler)
+        sys.unraisablehook = hook

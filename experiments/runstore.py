@@ -19,6 +19,7 @@ from pymongo.errors import PyMongoError
 
 from experiments import ROOT
 from experiments.errors import UserError
+from experiments.launch import MARKER
 from experiments.store_keeper import SECANTUSD, StoreFolder, try_lock
 
 DATABASE = "sacred"
@@ -204,6 +205,7 @@ def _start_keeper(folder: StoreFolder, idle_seconds: float, keeper_lock: int) ->
             stdout=log,
             stderr=log,
             start_new_session=True,  # Ctrl-C in the terminal is not meant for it
+            env={key: value for key, value in os.environ.items() if key != MARKER},  # nor the end of this run's job
             pass_fds=(keeper_lock,),
             check=True,
         )

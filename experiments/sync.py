@@ -7,8 +7,10 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from pymongo.database import Database
+from pymongo.errors import PyMongoError
 
 from experiments import journal, runstore
+from experiments.errors import UserError
 from experiments.journal import Journal
 from experiments.mirror import Mirror, TakenError, taken_numbers
 
@@ -56,6 +58,21 @@ def everything(runs_dir: Path, mongo: str | None = None) -> list[str]:
         with open_recorded(address, runs_dir, mongo) as store, store.client() as client:
             lines += bring_over(runs_dir, address, client[store.database])
     return lines
+
+
+def bring(own: Journal) -> None:
+    """Bring one run, which has ended and is locked by the caller, to its store.
+
+    Raises:
+        UserError: if the store does not take it.
+    """
+    address, mongo = own.read("run")["store"], own.read("config").get("runtime", {}).get("mongo")
+    try:
+        with open_recorded(address, own.folder.parent, mongo) as store, store.client() as client:
+            Mirror(own, client[store.database]).update()
+        mark_stored(own, address)
+    except (PyMongoError, TakenError) as error:
+        raise UserError(f"{address}: {error}") from None
 
 
 def open_recorded(address: str, runs_dir: Path, mongo: str | None) -> AbstractContextManager[runstore.Store]:

@@ -1,6 +1,5 @@
 """What a run does: data, model and recipe brought together. No Sacred; the configuration is handed in."""
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,25 +9,38 @@ from mxnet import gluon
 
 from datasets.loader import Loader
 from datasets.video_dataset import VideoDataset
-from experiments import registry, training, weights
+from experiments import devices, mixed_precision, registry, training, weights
 from experiments.checkpoint import Checkpoints
+from experiments.collective import Collective
 from experiments.configuration import GIVEN_BY_DATA, numbers_of
 from experiments.data import notes_of, open_split
 from experiments.errors import UserError
 from experiments.registry.checks import check_arguments
+from experiments.registry.schema import Data
 from gluon_models import zoo
 from gluon_models.dequantize import Dequantized
 from gluon_models.fluid_defaults import use_fluid_defaults
 from gluon_models.torch_defaults import use_torch_defaults
 
+EVALUATED_AT_ONCE = 256  # videos, at most: what a device takes then does not grow with the number of devices
 
-def train(config: Mapping[str, Any], folder: Path, log: training.Log, info: dict[str, Any]) -> dict[str, float]:
+
+def train(
+    config: Mapping[str, Any],
+    folder: Path | None,
+    log: training.Log,
+    info: dict[str, Any],
+    job: Collective | None = None,
+) -> dict[str, float]:
     """Train as ``config`` says, from its checkpoint where ``folder`` has one; the metrics after the last epoch.
 
-    What the data files say of themselves is noted in ``info``, the run's own.
+    What the data files say of themselves is noted in ``info``, the run's own. ``folder`` is None for a worker of
+    ``job`` that records nothing; what the first one starts from, all do.
     """
     arguments, data, recipe = registry.split(numbers_of(config))
-    contexts, workers = devices(config["runtime"]["devices"]), config["runtime"]["workers"]
+    contexts, workers = devices.contexts(config["runtime"]["devices"]), config["runtime"]["workers"]
+    job = job or devices.join(config["runtime"], contexts)
+    mixed_precision.start(config["runtime"]["dtype"], contexts, job)
     train_set, valid_set = (_open(config, split, info) for split in (data.train_split, data.valid_split))
     if train_set.kind != valid_set.kind:
         raise UserError(
@@ -42,52 +54,51 @@ def train(config: Mapping[str, Any], folder: Path, log: training.Log, info: dict
     if recipe.initializer == "fluid_defaults":
         use_fluid_defaults(model)
     model.initialize(ctx=contexts)
-    if config["weights"] is not None:
-        path = weights.find(config)
-        weights.load(model, path, new_classifier=True)
+    if config["weights"] is not None and job.is_first:
+        weights.load(model, weights.find(config), new_classifier=True)
     return training.fit(
         _net(model, train_set),
-        Loader(train_set, data.batch_size, data.seg_num, training=True, seed=config["seed"], workers=workers),
-        Loader(valid_set, data.batch_size, data.seg_num, training=False, workers=workers),
+        Loader(
+            train_set,
+            data.batch_size,
+            data.seg_num,
+            training=True,
+            seed=config["seed"],
+            workers=workers,
+            share=(job.rank, job.workers),
+        ),
+        _valid_loader(valid_set, data, workers),
         recipe,
         contexts,
-        Checkpoints(folder / "checkpoints", model, config["runtime"]["save_seconds"]),
+        Checkpoints(folder and folder / "checkpoints", model, config["runtime"]["save_seconds"]),
         log,
         config["seed"],
+        job,
     )
 
 
-def evaluate(config: Mapping[str, Any], info: dict[str, Any]) -> dict[str, float]:
+def evaluate(config: Mapping[str, Any], info: dict[str, Any], job: Collective | None = None) -> dict[str, float]:
     """The metrics of the parameters that ``weights`` names, on the validation split; notes in ``info`` as `train`."""
     if config["weights"] is None:
         raise UserError("evaluate: weights missing; add weights=RUN_ID or weights=FILE")
     arguments, data, recipe = registry.split(numbers_of(config))
-    contexts = devices(config["runtime"]["devices"])
+    contexts = devices.contexts(config["runtime"]["devices"])
+    job = job or devices.join(config["runtime"], contexts)
+    mixed_precision.start(config["runtime"]["dtype"], contexts, job)
     valid_set = _open(config, data.valid_split, info)
     model = _model(config, arguments, valid_set)
     model.initialize(ctx=contexts)
-    path = weights.find(config)
-    info["weights"] = str(path)
-    weights.load(model, path, new_classifier=False)
-    workers = config["runtime"]["workers"]
-    loader = Loader(valid_set, data.batch_size, data.seg_num, training=False, workers=workers)
-    return training.evaluate(_net(model, valid_set), loader, recipe.loss, contexts)
+    if job.is_first:
+        path = weights.find(config)
+        info["weights"] = str(path)
+        weights.load(model, path, new_classifier=False)
+    training.align(model, job)
+    loader = _valid_loader(valid_set, data, config["runtime"]["workers"])
+    return training.evaluate(_net(model, valid_set), loader, recipe.loss, contexts, job)
 
 
-def devices(names: str) -> list[mx.Context]:
-    """The contexts that ``names`` lists: ``cpu``, ``gpu``, ``gpu:0`` or ``gpu:0-7``.
-
-    Raises:
-        UserError: for another form, or a device that is not there.
-    """
-    match = re.fullmatch(r"(cpu|gpu)(?::(\d+)(?:-(\d+))?)?", names)
-    if match is None or int(match[3] or match[2] or 0) < int(match[2] or 0):
-        raise UserError(f"runtime.devices={names}: not of the form cpu, gpu:0 or gpu:0-7")
-    first = int(match[2] or 0)
-    numbers = range(first, int(match[3] or first) + 1)
-    if match[1] == "gpu" and not set(numbers) <= set(range(mx.context.num_gpus())):
-        raise UserError(f"runtime.devices={names}: MXNet sees {mx.context.num_gpus()} GPUs here")
-    return [mx.Context(match[1], number) for number in numbers]
+def _valid_loader(dataset: VideoDataset, data: Data, workers: int) -> Loader:
+    return Loader(dataset, min(data.batch_size, EVALUATED_AT_ONCE), data.seg_num, training=False, workers=workers)
 
 
 def _open(config: Mapping[str, Any], split: str, info: dict[str, Any]) -> VideoDataset:

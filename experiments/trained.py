@@ -89,7 +89,8 @@ def load(config: Mapping[str, Any], source: Path | None, vocabulary: str | None 
         config["model"], feature_dims={own.name: own.width for own in modalities}, num_classes=num_classes, **arguments
     )
     vocabulary = vocabulary or _kept_vocabulary(config)
-    model.initialize()
+    for parameter in model.collect_params().values():
+        parameter.initialize(init="zeros")  # random values would be drawn for seconds, and replaced
     weights.load(model, path, new_classifier=False)
     limits = {own.name: own.limits for own in modalities}
     description = Description(

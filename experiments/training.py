@@ -1,6 +1,8 @@
 """The training loop: no Sacred and no configuration, explicit arguments."""
 
+import time
 import zlib
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -12,9 +14,11 @@ from tqdm import tqdm
 from datasets.loader import Batch, Loader
 from evaluation import MetricSet
 from experiments.checkpoint import Checkpoints
+from experiments.collective import Collective
 from experiments.errors import UserError
-from experiments.optimization import make_schedule, make_trainer
+from experiments.optimization import make_schedule, make_server_schedule, make_trainer
 from experiments.registry.schema import Training
+from experiments.trainer import Trainer
 from gluon_models import losses
 
 Log = Callable[[str, float, int], None]  # name, value, step
@@ -35,6 +39,7 @@ def fit(
     checkpoints: Checkpoints,
     log: Log,
     seed: int,
+    job: Collective | None = None,
 ) -> dict[str, float]:
     """Train ``net``, from the last of ``checkpoints`` if there is one.
 
@@ -50,13 +55,22 @@ def fit(
         checkpoints: where the state is saved, after every epoch and, in long ones, within.
         log: is told ``train.loss`` (mean a video), ``train.videos_per_second`` and ``validate.<metric>``.
         seed: of dropout and of the order of videos.
+        job: the workers that train together, each on its share of ``train``; None for this process alone.
 
     Returns:
-        The metrics after the last epoch.
+        The metrics after the last epoch; of a job that cannot gather them, on the first worker alone.
     """
-    trainer = make_trainer(checkpoints.model, recipe)
+    job = job or Collective("device")
+    trainer = make_trainer(checkpoints.model, recipe, job)
     schedule = make_schedule(recipe, len(train))
     progress: dict[str, Any] = checkpoints.load_last(trainer) or {"epoch": 0, "step": 0, "best": -np.inf}
+    progress = job.share(progress)
+    align(checkpoints.model, job)
+    trainer.align()
+    if trainer.loss_scale and "loss_scale" in progress:
+        trainer.loss_scale.load(progress["loss_scale"])
+    if job.is_async:
+        trainer.optimizer.lr_scheduler = make_server_schedule(recipe, len(train), progress["step"], job.workers)
     metrics: dict[str, float] = progress.get("metrics", {})
     step, best = progress["step"], progress["best"]
     loss_of = LOSSES[recipe.loss][0]()
@@ -64,101 +78,156 @@ def fit(
     for epoch in range(progress["epoch"], recipe.epochs):
         done = step - epoch * len(train)  # batches of this epoch, where a checkpoint lies within it
         seen = min(done * train.batch_size, len(train.dataset))
-        with _bar(f"epoch {epoch + 1}/{recipe.epochs}", len(train.dataset), seen) as bar:
+        started = time.monotonic()
+        with _bar(f"epoch {epoch + 1}/{recipe.epochs}", len(train.dataset), job, seen) as bar:
             interval = mx.nd.zeros(1, ctx=contexts[0])  # (1,) summed losses since the last record
             videos = 0
             for number, batch in enumerate(train.epoch(epoch, done), start=done):
                 if number % recipe.log_interval == 0:
                     # MXNet's random state cannot be saved; here it is set anew, and so a checkpoint may be made here
-                    mx.random.seed(zlib.crc32(f"{seed} {epoch} {number}".encode()))
+                    mx.random.seed(zlib.crc32(f"{seed} {epoch} {number}{job.rank or ''}".encode()))
                     if number > done and checkpoints.is_due():
                         checkpoints.save(epoch, trainer, {"step": step, "best": best, "metrics": metrics})
-                trainer.set_learning_rate(schedule(step))
+                if not job.is_async:
+                    trainer.set_learning_rate(schedule(step))
                 interval += update(net, loss_of, trainer, batch, contexts, recipe.loss_scale)
-                videos += batch.total
+                videos += len(batch.indices)
                 step += 1
                 if (number + 1) % recipe.log_interval == 0 or number + 1 == len(train):
-                    loss = float(interval.asscalar()) / videos  # waits for the device: a NaN is seen here
+                    loss = _mean(float(interval.asscalar()), videos, job)  # waits for the device: a NaN is seen here
                     if not np.isfinite(loss):
                         raise UserError(f"training: the loss is {loss} at step {step}; try a lower learning_rate")
                     log("train.loss", loss, step)
                     bar.set_postfix_str(f"loss {loss:.4f}", refresh=False)
                     interval[:] = 0
                     videos = 0
-                bar.update(len(batch.indices))
+                bar.update(batch.total)
             mx.nd.waitall()
-        log("train.videos_per_second", (bar.n - seen) / bar.format_dict["elapsed"], step)
+        log("train.videos_per_second", (len(train.dataset) - seen) / (time.monotonic() - started), step)
         complete = epoch + 1
         is_best = False
         if complete % recipe.valid_interval == 0 or complete == recipe.epochs:
-            metrics = evaluate(net, valid, recipe.loss, contexts)
+            metrics = evaluate(net, valid, recipe.loss, contexts, job)
             for name, value in metrics.items():
                 log(f"validate.{name}", value, step)
-            is_best = metrics[recipe.select_by] > best
-            best = max(best, metrics[recipe.select_by])
+            if metrics:
+                is_best = metrics[recipe.select_by] > best
+                best = max(best, metrics[recipe.select_by])
         checkpoints.save(complete, trainer, {"step": step, "best": best, "metrics": metrics}, is_best)
     return metrics
 
 
-def evaluate(net: gluon.HybridBlock, loader: Loader, loss: str, contexts: list[mx.Context]) -> dict[str, float]:
-    """The metrics of ``net`` over the whole of ``loader``'s data; ``loss`` says how logits become probabilities."""
+def evaluate(
+    net: gluon.HybridBlock, loader: Loader, loss: str, contexts: list[mx.Context], job: Collective | None = None
+) -> dict[str, float]:
+    """The metrics of ``net`` over the whole of ``loader``'s data; ``loss`` says how logits become probabilities.
+
+    Devices and workers take whole batches by turns: cut in pieces, a batch would come out of the matrix products with
+    other last digits than it has on one device. So the metrics are those of one device to the last bit. Where ``job``
+    cannot gather them, the first worker takes all batches, and the others' metrics are empty.
+    """
+    job = job or Collective()
     _, activation = LOSSES[loss]
     metrics = MetricSet()
-    with _bar("evaluating", len(loader.dataset)) as bar:
-        ahead: tuple[Batch, list[mx.nd.NDArray]] | None = None  # computed while the metrics take the one before
-        for batch in loader.epoch():
-            shares = _shares(batch, contexts)
-            outputs = [activation(net(features, lengths)) for features, lengths, _ in shares]
-            if ahead:
-                _update(metrics, *ahead)
-                bar.update(len(ahead[0].indices))
-            ahead = batch, outputs
-        if ahead:
-            _update(metrics, *ahead)
-            bar.update(len(ahead[0].indices))
-    return metrics.get()
+    if not (job.adds or job.is_first):
+        return {}
+    first, step = (job.rank, job.workers) if job.adds else (0, 1)
+    with _bar("evaluating", len(loader.dataset), job) as bar:
+        ahead: deque[tuple[Batch, mx.nd.NDArray]] = deque()  # computed while the metrics take those before
+        for number, batch in enumerate(loader.epoch(first_batch=first, every=step)):
+            features, lengths, _ = _on_device(batch, slice(None), contexts[number % len(contexts)])
+            ahead.append((batch, activation(_logits(net, features, lengths))))
+            if len(ahead) > len(contexts):
+                _update(metrics, *ahead.popleft())
+                bar.update(step * loader.batch_size)
+        for own, outputs in ahead:
+            _update(metrics, own, outputs)
+        bar.update(len(loader.dataset) - bar.n)
+    whole = MetricSet()
+    for state in job.gather(metrics.state()) if job.adds else [metrics.state()]:
+        whole.merge(state)
+    return whole.get()
+
+
+def align(model: gluon.Block, job: Collective) -> None:
+    """Give every worker's ``model`` the values of the first one's."""
+    for parameter in model.collect_params().values():
+        arrays = parameter.list_data()
+        job.align(arrays[:1])
+        for other in arrays[1:]:
+            arrays[0].copyto(other)
 
 
 def update(
     net: gluon.HybridBlock,
     loss_of: gluon.HybridBlock,
-    trainer: gluon.Trainer,
+    trainer: Trainer,
     batch: Batch,
     contexts: list[mx.Context],
     loss_scale: float,
 ) -> mx.nd.NDArray:
     """One step of training on ``batch``; its summed loss, (1,)."""
-    totals = []
     shares = _shares(batch, contexts)
-    if len(shares) < len(contexts):  # a device without a video would bring its last gradient again
-        for parameter in trainer._params:
-            parameter.zero_grad()
+    if len(shares) < len(contexts):
+        trainer.zero_gradients()
     with autograd.record():
-        for features, lengths, labels in shares:
-            totals.append(loss_of(net(features, lengths), labels).sum())
-    autograd.backward(totals)
-    trainer.step(batch.total / loss_scale)
-    return sum(total.as_in_context(contexts[0]) for total in totals)
+        totals = [loss_of(_logits(net, features, lengths), labels).sum() for features, lengths, labels in shares]
+        scaled = trainer.loss_scale.scaled(totals) if trainer.loss_scale else totals
+    if trainer.on_servers and totals:  # a step of this worker's own, by the mean over its share
+        weight = loss_scale / len(batch.indices)
+        autograd.backward(totals, [mx.nd.full(total.shape, weight, ctx=total.context) for total in totals])
+        trainer.step(1)
+    elif not trainer.on_servers:
+        if totals:
+            autograd.backward(scaled)
+        trainer.step(batch.total / loss_scale)
+    return sum((total.as_in_context(contexts[0]) for total in totals), start=mx.nd.zeros(1, ctx=contexts[0]))
 
 
-def _shares(
-    batch: Batch, contexts: list[mx.Context]
-) -> list[tuple[list[mx.nd.NDArray], mx.nd.NDArray | None, mx.nd.NDArray]]:
-    """``batch`` cut into one piece a device: features, lengths, labels."""
-    shares = []
-    for rows, context in zip(np.array_split(np.arange(len(batch.indices)), len(contexts)), contexts, strict=True):
-        if not len(rows):
-            continue
-        part = slice(rows[0], rows[-1] + 1)
-        features = [mx.nd.array(array[part], ctx=context, dtype=array.dtype) for array in batch.features]
-        lengths = None if batch.lengths is None else mx.nd.array(batch.lengths[part], ctx=context)
-        shares.append((features, lengths, mx.nd.array(batch.labels[part], ctx=context)))
-    return shares
+def _logits(net: gluon.HybridBlock, features: list[mx.nd.NDArray], lengths: mx.nd.NDArray | None) -> mx.nd.NDArray:
+    """In float32, whatever the net computes in: in float16 the sigmoids of good videos would all be 1."""
+    return net(features, lengths).astype("float32", copy=False)  # (B, C)
 
 
-def _update(metrics: MetricSet, batch: Batch, outputs: list[mx.nd.NDArray]) -> None:
-    metrics.update(np.concatenate([output.asnumpy() for output in outputs]), batch.labels)
+Arrays = tuple[list[mx.nd.NDArray], mx.nd.NDArray | None, mx.nd.NDArray]  # features, lengths, labels
 
 
-def _bar(title: str, videos: int, seen: int = 0) -> tqdm:
-    return tqdm(desc=title, total=videos, initial=seen, unit=" videos", dynamic_ncols=True, mininterval=0.5)
+def _shares(batch: Batch, contexts: list[mx.Context]) -> list[Arrays]:
+    """``batch`` cut into one piece a device, as even as can be; none for devices that would have no video."""
+    count = len(batch.indices)
+    ends = [count * number // len(contexts) for number in range(len(contexts) + 1)]
+    return [
+        _on_device(batch, slice(start, stop), context)
+        for start, stop, context in zip(ends, ends[1:], contexts, strict=False)
+        if start < stop
+    ]
+
+
+def _on_device(batch: Batch, rows: slice, context: mx.Context) -> Arrays:
+    features = [mx.nd.array(array[rows], ctx=context, dtype=array.dtype) for array in batch.features]
+    lengths = None if batch.lengths is None else mx.nd.array(batch.lengths[rows], ctx=context)
+    return features, lengths, mx.nd.array(batch.labels[rows], ctx=context)
+
+
+def _mean(total: float, videos: float, job: Collective) -> float:
+    """The mean loss of all workers' videos; where they cannot be summed, of this worker's."""
+    if job.adds:
+        own = np.array([total, videos])  # (2,)
+        total, videos = np.sum([state["own"] for state in job.gather({"own": own})], axis=0).tolist()
+    return total / videos if videos else 0.0
+
+
+def _update(metrics: MetricSet, batch: Batch, outputs: mx.nd.NDArray) -> None:
+    metrics.update(outputs.asnumpy(), batch.labels)
+
+
+def _bar(title: str, videos: int, job: Collective, seen: int = 0) -> tqdm:
+    return tqdm(
+        desc=title,
+        total=videos,
+        initial=seen,
+        unit=" videos",
+        dynamic_ncols=True,
+        mininterval=0.5,
+        disable=not job.is_first,
+    )

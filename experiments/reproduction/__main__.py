@@ -12,17 +12,21 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
+from datasets import cluster
 from datasets.errors import DataError
 from experiments import ROOT, results
 from experiments.errors import UserError
 from experiments.registry import Cell
+from experiments.reproduction import cell_process, runner
+from experiments.reproduction.cell_process import Order
 from experiments.reproduction.cell_runs import RunsOfCells
 from experiments.reproduction.pace import Pace
 from experiments.reproduction.plan import NO_DATA, RUNNING, STOPPED, WAITING, Task, Variant, chosen, plan
 from experiments.reproduction.progress import Progress, overview
-from experiments.reproduction.runner import Runner
+from experiments.reproduction.runner import LOCK, Here, Runner
 from experiments.results import words
 from experiments.summary import TITLES
 
@@ -43,8 +47,15 @@ def main(arguments: list[str]) -> int:
             raise UserError(f"CELLS={given.cells}: the quick version has none of them")
         runs = RunsOfCells(given.runs_dir.resolve(), given.data_root)
         if not given.write:
-            with _alone(runs.runs_dir):
-                _run_all(wanted, runs, given, failures, lambda: results.write(variant, cells, runs, tables_alone=True))
+            with _alone(runs.runs_dir), _runner(given, runs) as workers:
+                _run_all(
+                    wanted,
+                    runs,
+                    given,
+                    workers,
+                    failures,
+                    lambda: results.write(variant, cells, runs, tables_alone=True),
+                )
         runs.refresh()
         for path in results.write(variant, cells, runs):
             print(f"written: {path}")
@@ -71,6 +82,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--devices", default="cpu", help="of each run: cpu, gpu, gpu:0-7 (%(default)s)")
     parser.add_argument("--data-root", default="data", help="(%(default)s)")
     parser.add_argument("--runs-dir", type=Path, default=ROOT / "runs", help="(%(default)s)")
+    parser.add_argument("--cluster", metavar="ADDRESS", help="tcp://HOST:8786, a dask scheduler, docs/cluster.md")
+    parser.add_argument("--mongo", help="mongodb://HOST:PORT/DATABASE, which records the runs of all machines")
     parser.add_argument("--write", action="store_true", help="write the pages from what was run, and run nothing")
     return parser
 
@@ -94,7 +107,7 @@ def _alone(runs_dir: Path) -> Iterator[None]:
     """Within the block no other process does this over the same runs."""
     try:
         runs_dir.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(runs_dir / "reproduce.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        descriptor = os.open(runs_dir / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     except OSError as error:
         raise UserError(f"runs: {runs_dir} cannot be written to: {error.strerror}") from error
     try:
@@ -107,56 +120,74 @@ def _alone(runs_dir: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
+@contextmanager
+def _runner(given: argparse.Namespace, runs: RunsOfCells) -> Iterator[Runner]:
+    """Who runs the cells: this machine, or the cluster that was named."""
+    runner.store(given.mongo)  # a wrong address is one mistake, and not one of each cell
+    with cluster.connected(given.cluster) as workers:
+        if workers:
+            runner.check(workers, runs.runs_dir, given.mongo)
+            yield workers
+            return
+    jobs = given.jobs or (1 if given.devices.startswith("gpu") else len(os.sched_getaffinity(0)))
+    here = Here(jobs)
+    try:
+        yield here
+    finally:
+        here.stop()
+
+
 def _run_all(
     cells: list[Cell],
     runs: RunsOfCells,
     given: argparse.Namespace,
+    workers: Runner,
     failures: dict[str, str],
     write: Callable[[], object],
 ) -> None:
     """Run what is missing of ``cells``; puts into ``failures`` why some failed, writes after each that ended."""
-    jobs = given.jobs or (1 if given.devices.startswith("gpu") else len(os.sched_getaffinity(0)))
-    runner = Runner(jobs, _runtime(given, runs))
     progress = Progress()
     started: set[tuple[str, int]] = set()
     pending: dict[Future[str], Task] = {}
-    try:
-        while True:
-            runs.refresh()
-            tasks = plan(cells, given.replicates, runs)
-            if not started:
-                _say_what_is_missing(tasks, progress, runs)
-            own = {task.key for task in pending.values()}
-            foreign = {task.key for task in tasks if task.standing == RUNNING} - own
-            ready = {
-                task.key: task for task in tasks if task.standing in (STOPPED, WAITING) and task.key not in started
-            }
-            for task in list(ready.values())[: max(0, jobs - len(pending) - len(foreign))]:
-                started.add(task.key)
-                pending[runner.submit(task.words())] = task
-                progress.say(f"{'goes on' if task.standing == STOPPED else 'started'}: {task.name}")
-            if not pending and not ready:
-                progress.say(overview(tasks, None if foreign else 0))
-                return
-            progress.show(tasks, Pace({cell.name: (cell, runs.of(cell)) for cell in cells}), jobs)
-            for future in wait(pending, REFRESH_SECONDS).done:
-                task = pending.pop(future)
-                if reason := future.result():
-                    failures[task.name] = reason + _way_out(task)
-                    progress.say(f"failed:  {task.name}: {failures[task.name]}")
-                else:
-                    progress.say(f"done:    {task.name}: {_score(task, runs)}")
-                    write()
-            if not pending:
-                time.sleep(REFRESH_SECONDS)  # others are at work on what is left
-    finally:
-        runner.stop()
+    order = Order(runs.runs_dir, given.data_root, _runtime(given, runs), workers.slots())
+    while True:
+        runs.refresh()
+        tasks = plan(cells, given.replicates, runs)
+        if not started:
+            _say_what_is_missing(tasks, progress, runs)
+        if order.slots != (slots := workers.slots()):
+            progress.say(f"workers: {sum(slots.values())} on {len(slots)} machine{'s' * (len(slots) != 1)}")
+            order = replace(order, slots=slots)
+        jobs = min(sum(slots.values()), given.jobs or sys.maxsize)
+        own = {task.key for task in pending.values()}
+        foreign = {task.key for task in tasks if task.standing == RUNNING} - own
+        ready = {task.key: task for task in tasks if task.standing in (STOPPED, WAITING) and task.key not in started}
+        for task in list(ready.values())[: max(0, jobs - len(pending) - len(foreign))]:
+            started.add(task.key)
+            pending[workers.submit(cell_process.run, task.cell, task.seed, order)] = task
+            progress.say(f"{'goes on' if task.standing == STOPPED else 'started'}: {task.name}")
+        if not pending and not ready:
+            progress.say(overview(tasks, None if foreign else 0))
+            return
+        progress.show(tasks, Pace({cell.name: (cell, runs.of(cell)) for cell in cells}), max(1, jobs))
+        for future in wait(pending, REFRESH_SECONDS).done:
+            task = pending.pop(future)
+            if reason := workers.reason(future):
+                failures[task.name] = reason + _way_out(task)
+                progress.say(f"failed:  {task.name}: {failures[task.name]}")
+            else:
+                progress.say(f"done:    {task.name}: {_score(task, runs)}")
+                write()
+        if not pending:
+            time.sleep(REFRESH_SECONDS)  # others are at work on what is left
 
 
-def _runtime(given: argparse.Namespace, runs: RunsOfCells) -> list[str]:
+def _runtime(given: argparse.Namespace, runs: RunsOfCells) -> tuple[str, ...]:
     """What every run is told of the machine."""
     words = [f"devices={given.devices}", f"data_root={given.data_root}", f"runs_dir={runs.runs_dir}"]
-    return [f"runtime.{word}" for word in [*words, *([] if given.devices.startswith("gpu") else ["workers=1"])]]
+    words += [] if given.devices.startswith("gpu") else ["workers=1"]
+    words += [f"mongo={given.mongo}"] if given.mongo else []
+    return tuple(f"runtime.{word}" for word in words)
 
 
 def _way_out(task: Task) -> str:

@@ -115,11 +115,12 @@ def plan(cells: Iterable[Cell], replicates: int | None, runs: RunsOfCells) -> li
     What an entry names first comes first; of these and of the rest, the paper's before other questions, and every
     cell once before its replicates.
     """
-    tasks = [_task(cell, seed, runs) for cell in cells for seed in range(replicates_of(cell, replicates))]
+    tasks = [task_of(cell, seed, runs) for cell in cells for seed in range(replicates_of(cell, replicates))]
     return sorted(tasks, key=lambda task: (not _is_first(task.cell), "paper" not in task.cell.entry.tags, task.seed))
 
 
-def _task(cell: Cell, seed: int, runs: RunsOfCells) -> Task:
+def task_of(cell: Cell, seed: int, runs: RunsOfCells) -> Task:
+    """How ``cell`` stands with ``seed``."""
     own = runs.of(cell, seed)
     for standing, found in (
         (DONE, [run for run in own if run.is_complete]),

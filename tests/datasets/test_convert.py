@@ -49,7 +49,7 @@ def test_videos_arrive_unchanged_in_the_order_of_their_sources(tmp_path, video, 
     for number in (0, 99, 100, 299):
         for modality, frames in videos[number].features.items():
             assert np.array_equal(frames_of(dataset, modality, number), frames)
-    batch = next(Loader(dataset, 4, None, training=False).epoch())
+    batch = next(Loader(dataset, 4, None, training=False, sorted_batches=1).epoch())
     assert np.array_equal(batch.features[0][2, :3], videos[2].features["rgb"])
 
 

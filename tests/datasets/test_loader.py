@@ -149,7 +149,7 @@ def test_a_video_without_sound_has_length_0(dataset):
 
 
 def test_labels_are_multi_hot(dataset):
-    (batch,) = Loader(dataset, 15, None, training=False).epoch()
+    (batch,) = Loader(dataset, 15, 2, training=False).epoch()
     assert batch.labels.shape == (15, CLASSES)
     assert batch.labels.argmax(axis=1).tolist() == [0, 1, 2, 3, 4] * 3
     assert batch.labels.sum() == 15
@@ -187,8 +187,18 @@ def test_numbers_that_make_no_sense(dataset, change):
         Loader(**{"dataset": dataset, "batch_size": 4, "seg_num": 3, "training": True, **change})
 
 
+def test_batches_by_turns(dataset):
+    loader = Loader(dataset, 4, None, training=False)
+    whole = [_copied(batch) for batch in loader.epoch()]
+    turns = [[_copied(batch) for batch in loader.epoch(first_batch=machine, every=3)] for machine in range(3)]
+    assert [len(own) for own in turns] == [2, 1, 1]
+    for number, batch in enumerate(whole):
+        for part, same in zip(batch, turns[number % 3][number // 3], strict=True):
+            assert np.array_equal(part, same)
+
+
 def test_an_epoch_begins_at_0(dataset):
-    for numbers in ((0, -1), (-1, 0)):
+    for numbers in ((0, -1), (-1, 0), (0, 0, 0)):
         with pytest.raises(ValueError, match="below 0"):
             Loader(dataset, 4, 3, training=True).epoch(*numbers)
 

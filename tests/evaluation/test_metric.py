@@ -52,6 +52,31 @@ def test_order_of_videos_changes_nothing(metric_class, seed):
 
 
 @every_metric
+@pytest.mark.parametrize("machines", [2, 5])
+def test_what_several_saw_is_put_together(metric_class, machines):
+    predictions, labels = tied_case()
+    whole, merged = metric_class(top_k=5), metric_class(top_k=5)
+    whole.update(predictions, labels)
+    for machine in range(machines):
+        own = metric_class(top_k=5)
+        if machine:  # the first has seen nothing
+            rows = slice(machine - 1, None, machines - 1)
+            own.update(predictions[rows], labels[rows])
+        merged.merge(own.state())
+    assert merged.get() == whole.get()
+    assert type(merged.get()) is float
+
+
+@every_metric
+def test_refuses_to_put_together_other_classes(metric_class):
+    own, other = metric_class(), metric_class()
+    own.update(np.eye(3), np.eye(3))
+    other.update(np.eye(4), np.eye(4))
+    with pytest.raises(ValueError, match="got 4 classes after 3"):
+        own.merge(other.state())
+
+
+@every_metric
 def test_dtypes_change_nothing(metric_class):
     predictions, labels = tied_case()  # quarters: exact in every dtype
     values = set()

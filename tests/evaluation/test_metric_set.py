@@ -88,6 +88,18 @@ def test_equals_the_metrics_one_by_one():
         assert metrics.get()[metric.name] == metric.get()
 
 
+def test_sets_are_put_together():
+    rng = np.random.default_rng(0)
+    predictions, labels = rng.random((90, 30)), rng.random((90, 30)) < 0.1
+    whole, merged = MetricSet(), MetricSet()
+    whole.update(predictions, labels)
+    for rows in (slice(60, None), slice(0), slice(60)):
+        own = MetricSet()
+        own.update(predictions[rows], labels[rows])
+        merged.merge(own.state())
+    assert merged.get() == whole.get()
+
+
 def test_names_are_unique():
     metrics = MetricSet().metrics
     assert {"hit_at_1", "perr", "gap", "mean_ap"} <= {metric.name for metric in metrics}

@@ -11,6 +11,7 @@ import pytest
 
 from experiments import ROOT
 from experiments.journal import Journal
+from experiments.runlog import Terminated, _ended_by_signals
 
 SCRIPT = """
 import os, sys, time
@@ -273,3 +274,22 @@ def test_a_server_that_is_lost_at_the_end(trial):
     assert trial.record(1)["status"] == "COMPLETED"
     assert trial.curve("x")["values"] == [1.0, 2.0]
     assert "more" in trial.record(1)["captured_out"]
+
+
+class _Dying:
+    """In whose destructor a signal comes."""
+
+    def __init__(self, number):
+        self.number = number
+
+    def __del__(self):
+        signal.raise_signal(self.number)
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize(("number", "kind"), [(signal.SIGTERM, Terminated), (signal.SIGINT, KeyboardInterrupt)])
+def test_a_signal_is_not_lost_in_a_destructor(number, kind):
+    """What is raised there Python drops."""
+    with pytest.raises(kind), _ended_by_signals():  # noqa: PT012
+        _Dying(number)
+        time.sleep(5)
