@@ -20,10 +20,10 @@ def contexts(names: str) -> list[mx.Context]:
         UserError: for another form, or a device that is not there or that MXNet has no code for.
     """
     if names == "auto":
-        reasons = {number: compute_capability.refusal(number) for number in range(_num_gpus())}
-        for reason in filter(None, reasons.values()):
-            print(f"runtime.devices=auto: {reason}", file=sys.stderr)
-        return [mx.gpu(number) for number, reason in reasons.items() if reason is None] or [mx.cpu()]
+        refused = {number: compute_capability.refusal(number) for number in range(_num_gpus())}
+        for line in filter(None, refused.values()):
+            print(f"runtime.devices=auto: {line}", file=sys.stderr)
+        return [mx.gpu(number) for number, line in refused.items() if line is None] or [mx.cpu()]
     match = re.fullmatch(r"(cpu|gpu)(?::(\d+)(?:-(\d+))?)?", names)
     if match is None or int(match[3] or match[2] or 0) < int(match[2] or 0):
         raise UserError(f"runtime.devices={names}: not of the form auto, cpu, gpu:0 or gpu:0-7")

@@ -101,6 +101,10 @@ class VideoExperiment(Experiment):
             if "=" not in word and word not in self.named_configs and not Path(word).is_file():
                 known = ", ".join(self.named_configs)
                 raise UserError(f"{word}: neither KEY=VALUE nor a file of them nor one of {known}")
+            is_file = "=" not in word and word not in self.named_configs
+            if worker.share()[1] > 1 and (is_file or word.partition("=")[0].strip() == "runtime"):
+                # each worker reads what belongs to its machine from these words alone, and so does who resumes the job
+                raise UserError(f"{word}: a job takes its settings as KEY=VALUE, such as runtime.devices=gpu")
         if {"-e", "--enforce_clean"} & set(words):
             commit, _ = surroundings.git()
             if not commit or commit["dirty"]:

@@ -1,6 +1,6 @@
 """What a run does: data, model and recipe brought together. No Sacred; the configuration is handed in."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,13 @@ def train(
     contexts, workers = devices.contexts(config["runtime"]["devices"]), config["runtime"]["workers"]
     job = job or devices.join(config["runtime"], contexts)
     mixed_precision.start(config["runtime"]["dtype"], contexts, job)
-    train_set, valid_set = (_open(config, split, info) for split in (data.train_split, data.valid_split))
+    train_set, valid_set = _open(config, (data.train_split, data.valid_split), info, job)
+    videos = min(data.batch_size, len(train_set))
+    if not job.adds and videos < job.workers:  # the first worker would see none, and know no loss
+        raise UserError(
+            f"job: a batch of {videos} has no video for each of {job.workers} workers, which dist_async and "
+            "gradient_compression need; take a larger batch_size or fewer workers"
+        )
     if train_set.kind != valid_set.kind:
         raise UserError(
             f"dataset {data.dataset}: split {data.train_split} has {train_set.kind}; "
@@ -85,7 +91,7 @@ def evaluate(config: Mapping[str, Any], info: dict[str, Any], job: Collective | 
     contexts = devices.contexts(config["runtime"]["devices"])
     job = job or devices.join(config["runtime"], contexts)
     mixed_precision.start(config["runtime"]["dtype"], contexts, job)
-    valid_set = _open(config, data.valid_split, info)
+    (valid_set,) = _open(config, (data.valid_split,), info, job)
     model = _model(config, arguments, valid_set)
     model.initialize(ctx=contexts)
     if job.is_first:
@@ -101,10 +107,21 @@ def _valid_loader(dataset: VideoDataset, data: Data, workers: int) -> Loader:
     return Loader(dataset, min(data.batch_size, EVALUATED_AT_ONCE), data.seg_num, training=False, workers=workers)
 
 
-def _open(config: Mapping[str, Any], split: str, info: dict[str, Any]) -> VideoDataset:
-    dataset = open_split(config, split)
-    info.setdefault("data", {})[split] = notes_of(dataset)
-    return dataset
+def _open(
+    config: Mapping[str, Any], splits: Sequence[str], info: dict[str, Any], job: Collective
+) -> list[VideoDataset]:
+    """The ``splits``, noted in ``info``; of other data than the first worker's this one would make other batches."""
+    datasets = [open_split(config, split) for split in splits]
+    notes = {split: notes_of(dataset) for split, dataset in zip(splits, datasets, strict=True)}
+    info["data"] = {**info.get("data", {}), **notes}
+    own = {split: [of_split["videos"], of_split["fingerprint"]] for split, of_split in notes.items()}
+    for split, (videos, fingerprint) in job.share(own).items():
+        if own[split] != [videos, fingerprint]:
+            raise UserError(
+                f"its data differ from the first worker's: {config['dataset']}, split {split}: {own[split][0]} videos, "
+                f"fingerprint {own[split][1][:12]}, there {videos}, {fingerprint[:12]}; give all the same data"
+            )
+    return datasets
 
 
 def _model(config: Mapping[str, Any], arguments: dict[str, Any], dataset: VideoDataset) -> gluon.HybridBlock:

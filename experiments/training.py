@@ -95,10 +95,11 @@ def fit(
                 step += 1
                 if (number + 1) % recipe.log_interval == 0 or number + 1 == len(train):
                     loss = _mean(float(interval.asscalar()), videos, job)  # waits for the device: a NaN is seen here
-                    if not np.isfinite(loss):
-                        raise UserError(f"training: the loss is {loss} at step {step}; try a lower learning_rate")
-                    log("train.loss", loss, step)
-                    bar.set_postfix_str(f"loss {loss:.4f}", refresh=False)
+                    if loss is not None:
+                        if not np.isfinite(loss):
+                            raise UserError(f"training: the loss is {loss} at step {step}; try a lower learning_rate")
+                        log("train.loss", loss, step)
+                        bar.set_postfix_str(f"loss {loss:.4f}", refresh=False)
                     interval[:] = 0
                     videos = 0
                 bar.update(batch.total)
@@ -209,12 +210,12 @@ def _on_device(batch: Batch, rows: slice, context: mx.Context) -> Arrays:
     return features, lengths, mx.nd.array(batch.labels[rows], ctx=context)
 
 
-def _mean(total: float, videos: float, job: Collective) -> float:
-    """The mean loss of all workers' videos; where they cannot be summed, of this worker's."""
+def _mean(total: float, videos: float, job: Collective) -> float | None:
+    """The mean loss of all workers' videos; where they cannot be summed, of this worker's; None of no videos."""
     if job.adds:
         own = np.array([total, videos])  # (2,)
         total, videos = np.sum([state["own"] for state in job.gather({"own": own})], axis=0).tolist()
-    return total / videos if videos else 0.0
+    return total / videos if videos else None
 
 
 def _update(metrics: MetricSet, batch: Batch, outputs: mx.nd.NDArray) -> None:

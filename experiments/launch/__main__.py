@@ -36,6 +36,8 @@ def main(words: Sequence[str]) -> int:
             if getattr(options, name) < least:
                 raise UserError(f"--{name.replace('_', '-')} {getattr(options, name)}: it must be at least {least}")
         machines = hosts.read(options.hosts) if options.hosts else [hosts.Host()]
+        if not all(machine.is_local for machine in machines):
+            hosts.check_ssh(options.ssh)
         return _run(job.roles(machines, options.servers, options.workers), own, command, options)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -61,6 +61,7 @@ class Agent:
                     self._end(**order["end"])
                     return 0
                 if "clear" in order:
+                    os.environ.update(order["clear"].pop("forwarded"))
                     self._finished(ending.end(**order["clear"]))
                     return 0
                 self._obey(order)

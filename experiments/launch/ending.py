@@ -2,6 +2,8 @@
 
 import os
 import signal
+import socket
+import sys
 import time
 from contextlib import suppress
 from datetime import datetime
@@ -11,6 +13,8 @@ from experiments import journal
 from experiments.errors import UserError
 from experiments.journal import Journal
 from experiments.launch import MARKER
+
+_KILL_SECONDS = 10.0  # who is there then hangs in the kernel, as on a network file system that is away
 
 
 def end(marker: str, run: str | None = None, why: str | None = None, status: str = journal.FAILED) -> str | None:
@@ -29,9 +33,17 @@ def end(marker: str, run: str | None = None, why: str | None = None, status: str
     return None if run is None else _mark(Journal(Path(run)), why, status)
 
 
-def kill(marker: str) -> None:
-    """Kill every process on this machine that is marked by ``marker``, but this one; none is left then."""
+def kill(marker: str, seconds: float = _KILL_SECONDS) -> None:
+    """Kill every process on this machine that is marked by ``marker``, but this one.
+
+    None is left then; who is left after ``seconds`` is named on stderr.
+    """
+    deadline = time.monotonic() + seconds
     while found := marked(marker):
+        if time.monotonic() > deadline:
+            pids = ", ".join(map(str, found))
+            print(f"launch: {socket.gethostname()}: still there {seconds:g} s after SIGKILL: {pids}", file=sys.stderr)
+            return
         for pid in found:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)

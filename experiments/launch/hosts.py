@@ -1,6 +1,7 @@
 """The machines of a job: a file that lists them, their addresses, and how a command is started on one."""
 
 import shlex
+import shutil
 import socket
 import sys
 from dataclasses import dataclass, replace
@@ -70,7 +71,25 @@ def read(path: Path) -> list[Host]:
         raise UserError(f"hosts: {path} names no machine")
     if len({host.name for host in hosts}) < len(hosts):
         raise UserError(f"hosts: {path} names a machine twice")
-    return hosts if all(host.is_local for host in hosts) else [_with_address(host, hosts, path) for host in hosts]
+    if all(host.is_local for host in hosts):
+        return [replace(host, address=host.address or LOOPBACK) for host in hosts]
+    return [_with_address(host, hosts, path) for host in hosts]
+
+
+def check_ssh(ssh: str) -> None:
+    """Refuse a command for other machines that cannot be run here.
+
+    Raises:
+        UserError: if it is no command line, or its program is not there.
+    """
+    try:
+        words = shlex.split(ssh)
+    except ValueError as error:
+        raise UserError(f"--ssh {ssh}: not a command line: {error}") from None
+    if not words:
+        raise UserError("--ssh: an empty command; it starts a command on another machine, as ssh does")
+    if shutil.which(words[0]) is None:
+        raise UserError(f"--ssh {ssh}: {words[0]} is no program on this machine")
 
 
 def _host(words: list[str], where: str) -> Host:
@@ -81,6 +100,10 @@ def _host(words: list[str], where: str) -> Host:
             raise UserError(f"{where}: {word} is none of address=IP, workers=N, folder=PATH, python=PATH")
     if name.startswith("-") or "=" in name:
         raise UserError(f"{where}: {name} is not the name of a machine")
+    if name in _LOCAL_NAMES and "folder" in values:
+        raise UserError(
+            f"{where}: folder={values['folder']}: {name} is this machine, where the launcher's folder is used"
+        )
     if not values.get("workers", "0").isdigit():
         raise UserError(f"{where}: workers={values['workers']} is not a number")
     workers = int(values["workers"]) if "workers" in values else None

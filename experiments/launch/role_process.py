@@ -17,6 +17,7 @@ from experiments.launch.wire import Inlet
 
 _BAR_SECONDS = 0.5
 _LONGEST_LINE = 1 << 16  # bytes
+_KILL_SECONDS = 5.0
 
 
 class RoleProcess:
@@ -132,10 +133,11 @@ class RoleProcess:
             self._process.send_signal(number)
 
     def kill(self) -> None:
-        """Kill its group, and wait until the process is no more."""
+        """Kill its group, and wait until the process is no more, unless it hangs in the kernel."""
         with suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(_KILL_SECONDS)
 
 
 def _share(told: dict[str, str], place: int, workers: int) -> dict[str, str]:

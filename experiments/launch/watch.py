@@ -9,6 +9,7 @@ import time
 import uuid
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from types import FrameType
 from typing import Any
@@ -28,6 +29,7 @@ SERVERS_SECONDS = 3.0  # for servers to end behind all workers: MXNet's do so to
 WORKERS_SECONDS = 30.0  # for workers to end behind a server
 ENDING_SECONDS = 20.0  # for an agent to end its role and to bring the run's end to its store
 CLEARING_SECONDS = 15.0  # for the same on a machine whose agent is lost
+LOOK_SECONDS = BEAT_SECONDS / 4  # between two looks at what is overdue
 UNKNOWN = "UNKNOWN"  # the status of a run on a machine that cannot be reached
 
 
@@ -77,19 +79,25 @@ class Watch:
         try:
             for role in self._roles:
                 tell = lambda link, message: self._events.put((link, message))  # noqa: E731
-                self._links.append(AgentLink(role, self._marker, self._ssh, self._screen, tell))
+                try:
+                    self._links.append(AgentLink(role, self._marker, self._ssh, self._screen, tell))
+                except OSError as error:
+                    self._end_agents({"why": None}, ENDING_SECONDS)
+                    return self._failure(f"{role}: its agent cannot be started: {error.strerror}")
             return self._finish(self._watch())
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
 
     def _watch(self) -> Outcome:
-        next_beat = 0.0
+        next_beat = next_look = 0.0
         while True:
-            try:
-                link, message = self._events.get(timeout=BEAT_SECONDS / 4)
+            outcome = None
+            with suppress(queue.Empty):
+                link, message = self._events.get(timeout=LOOK_SECONDS)
                 outcome = self._on_interrupt(message) if link is None else self._on_message(link, message)
-            except queue.Empty:
+            if outcome is None and time.monotonic() >= next_look:  # by the clock: many agents leave no pause
+                next_look = time.monotonic() + LOOK_SECONDS
                 outcome = self._overdue()
             if outcome is None and not self._screen.is_open and self._interrupted is None:
                 outcome = self._on_interrupt(signal.SIGTERM)
@@ -173,12 +181,16 @@ class Watch:
         for link in self._links:
             if link.stopped is not None and now - link.stopped > STOPPED_SECONDS:
                 return self._failure(f"{link.role}: stopped for {STOPPED_SECONDS:.0f} seconds, as by SIGSTOP")
+            # Others than the job's machines, as a store that is away, are the affair of those who speak to them; and
+            # no machine is cut off from itself.
+            peers = {role.host.address for role in self._roles} - {link.role.host.address}
             for peer, since in link.unanswered.items():
-                if now - since > SILENCE_SECONDS:
+                if peer in peers and now - since > SILENCE_SECONDS:
                     return self._failure(f"{link.role}: {peer} has not answered it for {SILENCE_SECONDS:.0f} seconds")
         workers = [link for link in self._links if link.role.kind == plan.WORKER]
         living = [worker for worker in workers if worker.exit_code is None]
-        if not living and now - max(worker.ended for worker in workers) > SERVERS_SECONDS:
+        all_well = all(worker.exit_code == 0 for worker in workers)  # a failure's message may still wait to be read
+        if all_well and now - max(worker.ended for worker in workers) > SERVERS_SECONDS:
             return Outcome(0)  # the servers wait for a word that no worker has said
         for link in self._links:
             if living and link not in workers and link.exit_code is not None and now - link.ended > WORKERS_SECONDS:
@@ -199,10 +211,7 @@ class Watch:
     def _finish(self, outcome: Outcome) -> Outcome:
         """End all that is left, mark the run, and look what it says."""
         status = journal.FAILED if outcome.exit_code == 1 else journal.INTERRUPTED
-        for link in self._links:
-            link.say("end", {"why": outcome.why or None, "status": status})
-        with ThreadPoolExecutor(len(self._links)) as pool:
-            list(pool.map(lambda link: link.close(ENDING_SECONDS if link.answers else 0), self._links))
+        self._end_agents({"why": outcome.why or None, "status": status})
         first = self._first_worker()
         lost = {link.role.host for link in self._links if not link.finished}
         found = first.status
@@ -217,12 +226,19 @@ class Watch:
             return Outcome(0, f"{outcome.why}, after the run was completed", run=run, status=found)
         return Outcome(outcome.exit_code, outcome.why, outcome.is_death, run, found)
 
+    def _end_agents(self, order: dict[str, str | None], least_seconds: float = 0.0) -> None:
+        """Tell all agents to end, and wait for it: for those that have not answered yet, ``least_seconds``."""
+        for link in self._links:
+            link.say("end", order)
+        with ThreadPoolExecutor(max(1, len(self._links))) as pool:
+            list(pool.map(lambda link: link.close(ENDING_SECONDS if link.answers else least_seconds), self._links))
+
     def _clear(self, host: Host, folder: str | None, why: str | None, status: str) -> str | None:
         """Leave nothing of the job on ``host``, if it can be reached; what its run says."""
         clear = {"marker": self._marker, "run": folder, "why": why, "status": status}
         if host.is_local:
             return ending.end(**clear)  # type: ignore[arg-type]
-        order = json.dumps({"clear": clear}) + "\n"
+        order = json.dumps({"clear": {**clear, "forwarded": plan.forwarded()}}) + "\n"
         try:
             said = subprocess.run(
                 host.agent_command(self._ssh, None),
@@ -231,7 +247,7 @@ class Watch:
                 timeout=CLEARING_SECONDS,
                 check=False,
             ).stdout.splitlines()
-        except subprocess.TimeoutExpired:
+        except (subprocess.TimeoutExpired, OSError):
             return UNKNOWN  # cut off; the agents there end their roles by themselves
         answers = [json.loads(line) for line in said if line.startswith(b'{"finished"')]
         return answers[0]["finished"] if answers else UNKNOWN

@@ -23,6 +23,13 @@ def test_every_line_is_a_machine(tmp_path):
     ]
 
 
+def test_this_machine_alone_is_reached_by_loopback(tmp_path):
+    machines = read(tmp_path, "localhost workers=2")
+    roles = job.roles(machines, servers=1, workers=2)
+    told = job.environment(roles[0], roles, 9000)
+    assert (told["DMLC_PS_ROOT_URI"], told["DMLC_NODE_HOST"]) == ("127.0.0.1", "127.0.0.1")
+
+
 @pytest.mark.parametrize(
     ("line", "message"),
     [
@@ -32,6 +39,7 @@ def test_every_line_is_a_machine(tmp_path):
         ("-oProxyCommand=x", "line 1: -oProxyCommand=x is not the name of a machine"),
         ("no.such.machine.invalid", "no address of no.such.machine.invalid is known; write address=IP"),
         ("localhost\nlocalhost", "names a machine twice"),
+        ("localhost folder=/a", "line 1: folder=/a: localhost is this machine, where the launcher's folder is used"),
         ("# nothing", "names no machine"),
     ],
 )
