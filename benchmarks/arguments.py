@@ -40,14 +40,14 @@ def some_of(known: Sequence[str]) -> Callable[[str], list[str]]:
     return names
 
 
-def told(work: Callable[[], None]) -> int:
-    """Do ``work``, tell the user what went wrong in one line, and give the exit code."""
+def told(work: Callable[[], None], interrupted: str = "the rows above are whole") -> int:
+    """Do ``work``; the exit code. What went wrong, or that it was ``interrupted``, is told in one line."""
     try:
         work()
-    except UserError as error:
+    except (UserError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("\ninterrupted; the rows above are whole", file=sys.stderr)
+        print(f"\ninterrupted; {interrupted}", file=sys.stderr)
         return 130
     return 0

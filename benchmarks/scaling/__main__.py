@@ -9,6 +9,7 @@ import json
 import sys
 from pathlib import Path
 
+from benchmarks.arguments import told
 from benchmarks.scaling.measure import measure
 from benchmarks.scaling.page import figure, page
 from experiments.errors import UserError
@@ -21,28 +22,23 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--read", type=Path, metavar="FILE.json", help="take what was measured before, from this file")
     parser.add_argument("--quick", action="store_true", help="small nets and few steps, to see that it works")
     given = parser.parse_args(arguments)
-    try:
-        if given.write and given.write.suffix != ".md":
-            raise UserError(f"--write {given.write}: not the name of a page, PAGE.md")
-        measured = _read(given.read) if given.read else measure(given.quick)
-        text = page(measured, f"{given.write.stem}.svg" if given.write else None)
-        if not given.write:
-            print(text, end="")
-            return 0
-        drawn = figure(measured)
-        files = {".json": json.dumps(measured, indent=1) + "\n", ".svg": drawn, ".md": text}
-        for suffix, content in files.items():
-            aside = given.write.with_suffix(f"{suffix}.new")
-            aside.write_text(content)
-            aside.replace(given.write.with_suffix(suffix))
-        print(f"written: {given.write}, and beside it .svg and .json")
-    except (UserError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("\ninterrupted; nothing was written", file=sys.stderr)
-        return 130
-    return 0
+    return told(lambda: _run(given), "nothing was written")
+
+
+def _run(given: argparse.Namespace) -> None:
+    if given.write and given.write.suffix != ".md":
+        raise UserError(f"--write {given.write}: not the name of a page, PAGE.md")
+    measured = _read(given.read) if given.read else measure(given.quick)
+    text = page(measured, f"{given.write.stem}.svg" if given.write else None)
+    if not given.write:
+        print(text, end="")
+        return
+    files = {".json": json.dumps(measured, indent=1) + "\n", ".svg": figure(measured), ".md": text}
+    for suffix, content in files.items():
+        aside = given.write.with_suffix(f"{suffix}.new")
+        aside.write_text(content)
+        aside.replace(given.write.with_suffix(suffix))
+    print(f"written: {given.write}, and beside it .svg and .json")
 
 
 def _read(path: Path) -> dict:
