@@ -31,6 +31,7 @@ from experiments import (  # noqa: E402
     subnormals,
     summary,
     surroundings,
+    threads,
     use,
     worker,
 )
@@ -232,4 +233,5 @@ def _observed(config, run, command):
 
 
 if __name__ == "__main__":
+    threads.use_all_cores()
     ex.run_commandline()

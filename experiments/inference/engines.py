@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from experiments import threads
 from experiments.errors import UserError
 from experiments.inference.batches import Batch
 from experiments.inference.description import Description
@@ -45,6 +46,7 @@ def open_engine(name: str, folder: Path, net: Description, provider: str | None 
 
 
 def _mxnet(folder: Path, net: Description) -> Engine:
+    threads.use_all_cores()
     try:
         import mxnet as mx
     except ImportError:
@@ -80,6 +82,7 @@ def _onnxruntime(folder: Path, net: Description, provider: str) -> Engine:
         raise UserError(f"{path}: missing; export the net again where onnx is installed")
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
+    options.intra_op_num_threads = threads.number()
     with _read(path):
         session = onnxruntime.InferenceSession(str(path), options, providers=[provider])
     if session.get_providers()[0] != provider:  # it takes the CPU without a word
