@@ -25,6 +25,7 @@ RUNTIME: dict[str, Any] = {
     "devices": "cpu",  # cpu, gpu, a list such as gpu:0-3, or auto
     "kvstore": "auto",  # what sums gradients over devices and machines: auto, or one of MXNet's, see `KVSTORES`
     "gradient_compression": None,  # 2bit, or 2bit:THRESHOLD; MXNet's threshold is 0.5
+    "device_batch": None,  # videos that a device computes at once, at most; None lets the model choose
     "dtype": "float32",  # float16 computes in it what can be, on GPUs
     "workers": 2,  # threads that make batches; more where GPUs wait for them
     "save_seconds": 300.0,  # between checkpoints within an epoch; there is one after each epoch besides
@@ -37,6 +38,7 @@ RUNTIME_TYPES = {
     "devices": str,
     "kvstore": str | None,
     "gradient_compression": str | None,
+    "device_batch": int | None,
     "dtype": str,
     "workers": int,
     "save_seconds": float,
@@ -105,8 +107,8 @@ def machine(updates: Mapping[str, Any]) -> dict[str, Any]:
         if name not in RUNTIME:
             raise unknown("key", f"runtime.{name}", [f"runtime.{known}" for known in RUNTIME], "command line")
         check_type(f"runtime.{name}", setting, RUNTIME_TYPES[name], "command line")
-        if name == "workers" and setting < 1:
-            raise UserError(f"runtime.workers={setting} is not at least 1")
+        if name in ("workers", "device_batch") and setting is not None and setting < 1:
+            raise UserError(f"runtime.{name}={setting} is not at least 1")
         if name == "kvstore" and setting is not None and setting not in KVSTORES:
             raise unknown("kvstore", setting, KVSTORES, "runtime.kvstore")
         if name == "dtype" and setting not in DTYPES:

@@ -80,6 +80,7 @@ def train(
         log,
         config["seed"],
         job,
+        config["runtime"]["device_batch"] or (model.cpu_batch if contexts[0].device_type == "cpu" else None),
     )
 
 
@@ -141,5 +142,5 @@ def _net(model: gluon.HybridBlock, dataset: VideoDataset) -> gluon.HybridBlock:
         if dataset.ranges
         else model
     )
-    net.hybridize(static_alloc=True)
+    net.compile()
     return net

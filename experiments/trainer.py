@@ -23,6 +23,7 @@ class Trainer(gluon.Trainer):
     Attributes:
         loss_scale: None where all is float32.
         on_servers: whether the optimizer is there; it then knows the first `step`'s size of a batch alone.
+        adds_gradients: whether those of one backward pass are added to those of the last.
     """
 
     def __init__(self, model: gluon.Block, optimizer: mx.optimizer.Optimizer, job: Collective):
@@ -37,12 +38,20 @@ class Trainer(gluon.Trainer):
         self._job = job
         self.loss_scale = mixed_precision.LossScale(self) if mixed_precision.is_on() else None
         self.on_servers = job.is_async
+        self.adds_gradients = False
         if self.on_servers:  # what the parameters say of themselves is not sent to the servers
             optimizer.set_lr_mult({number: own.lr_mult for number, own in enumerate(self._params)})
             optimizer.set_wd_mult({number: own.wd_mult for number, own in enumerate(self._params)})
 
+    def add_gradients(self) -> None:
+        """Add up the gradients of several backward passes from now on; `zero_gradients` before a step's first."""
+        self.adds_gradients = True
+        for parameter in self._params:
+            if parameter.grad_req != "null":
+                parameter.grad_req = "add"
+
     def zero_gradients(self) -> None:
-        """For devices without a video in a batch: their last gradients would be summed again."""
+        """For devices without a video in a batch, too: their last gradients would be summed again."""
         for parameter in self._params:
             parameter.zero_grad()
             for array in parameter.list_data():

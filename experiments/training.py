@@ -1,9 +1,10 @@
 """The training loop: no Sacred and no configuration, explicit arguments."""
 
+import itertools
 import time
 import zlib
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import mxnet as mx
@@ -40,6 +41,7 @@ def fit(
     log: Log,
     seed: int,
     job: Collective | None = None,
+    at_once: int | None = None,
 ) -> dict[str, float]:
     """Train ``net``, from the last of ``checkpoints`` if there is one.
 
@@ -56,12 +58,16 @@ def fit(
         log: is told ``train.loss`` (mean a video), ``train.videos_per_second`` and ``validate.<metric>``.
         seed: of dropout and of the order of videos.
         job: the workers that train together, each on its share of ``train``; None for this process alone.
+        at_once: videos that a device computes at once, at most; the gradients of its pieces of a batch are added up.
+            None for all of its share.
 
     Returns:
         The metrics after the last epoch; of a job that cannot gather them, on the first worker alone.
     """
     job = job or Collective("device")
     trainer = make_trainer(checkpoints.model, recipe, job)
+    if at_once and train.batch_size > at_once * len(contexts):
+        trainer.add_gradients()
     schedule = make_schedule(recipe, len(train))
     progress: dict[str, Any] = checkpoints.load_last(trainer) or {"epoch": 0, "step": 0, "best": -np.inf}
     progress = job.share(progress)
@@ -90,7 +96,7 @@ def fit(
                         checkpoints.save(epoch, trainer, {"step": step, "best": best, "metrics": metrics})
                 if not job.is_async:
                     trainer.set_learning_rate(schedule(step))
-                interval += update(net, loss_of, trainer, batch, contexts, recipe.loss_scale)
+                interval += update(net, loss_of, trainer, batch, contexts, recipe.loss_scale, at_once)
                 videos += len(batch.indices)
                 step += 1
                 if (number + 1) % recipe.log_interval == 0 or number + 1 == len(train):
@@ -166,23 +172,32 @@ def update(
     batch: Batch,
     contexts: list[mx.Context],
     loss_scale: float,
+    at_once: int | None = None,
 ) -> mx.nd.NDArray:
-    """One step of training on ``batch``; its summed loss, (1,)."""
-    shares = _shares(batch, contexts)
-    if len(shares) < len(contexts):
+    """One step of training on ``batch``, ``at_once`` videos a device at a time; its summed loss, (1,).
+
+    A trainer of more than one piece a device must add gradients, `Trainer.add_gradients`.
+    """
+    rounds = list(_rounds(batch, contexts, at_once))
+    if trainer.adds_gradients or len(rounds[0]) < len(contexts):
         trainer.zero_gradients()
-    with autograd.record():
-        totals = [loss_of(_logits(net, features, lengths), labels).sum() for features, lengths, labels in shares]
-        scaled = trainer.loss_scale.scaled(totals) if trainer.loss_scale else totals
-    if trainer.on_servers and totals:  # a step of this worker's own, by the mean over its share
-        weight = loss_scale / len(batch.indices)
-        autograd.backward(totals, [mx.nd.full(total.shape, weight, ctx=total.context) for total in totals])
-        trainer.step(1)
-    elif not trainer.on_servers:
-        if totals:
+    loss = mx.nd.zeros(1, ctx=contexts[0])  # (1,)
+    for pieces in rounds:
+        arrays = [_on_device(batch, rows, context) for rows, context in pieces]
+        with autograd.record():
+            totals = [loss_of(_logits(net, features, lengths), labels).sum() for features, lengths, labels in arrays]
+            scaled = trainer.loss_scale.scaled(totals) if trainer.loss_scale else totals
+        if trainer.on_servers and totals:  # a step of this worker's own, by the mean over its share
+            weight = loss_scale / len(batch.indices)
+            autograd.backward(totals, [mx.nd.full(total.shape, weight, ctx=total.context) for total in totals])
+        elif totals:
             autograd.backward(scaled)
+        loss = sum((total.as_in_context(contexts[0]) for total in totals), start=loss)
+    if not trainer.on_servers:
         trainer.step(batch.total / loss_scale)
-    return sum((total.as_in_context(contexts[0]) for total in totals), start=mx.nd.zeros(1, ctx=contexts[0]))
+    elif rounds[0]:
+        trainer.step(1)
+    return loss
 
 
 def _logits(net: gluon.HybridBlock, features: list[mx.nd.NDArray], lengths: mx.nd.NDArray | None) -> mx.nd.NDArray:
@@ -193,15 +208,19 @@ def _logits(net: gluon.HybridBlock, features: list[mx.nd.NDArray], lengths: mx.n
 Arrays = tuple[list[mx.nd.NDArray], mx.nd.NDArray | None, mx.nd.NDArray]  # features, lengths, labels
 
 
-def _shares(batch: Batch, contexts: list[mx.Context]) -> list[Arrays]:
-    """``batch`` cut into one piece a device, as even as can be; none for devices that would have no video."""
+def _rounds(batch: Batch, contexts: list[mx.Context], at_once: int | None) -> Iterator[list[tuple[slice, mx.Context]]]:
+    """The rows of ``batch`` for each device, as even as can be, in rounds of at most ``at_once`` a device.
+
+    None for devices that would have no video; at least one round.
+    """
     count = len(batch.indices)
-    ends = [count * number // len(contexts) for number in range(len(contexts) + 1)]
-    return [
-        _on_device(batch, slice(start, stop), context)
-        for start, stop, context in zip(ends, ends[1:], contexts, strict=False)
-        if start < stop
-    ]
+    rounds = max(1, -(-count // (at_once * len(contexts)))) if at_once else 1
+    pieces = rounds * len(contexts)
+    ends = [count * number // pieces for number in range(pieces + 1)]
+    rows = [slice(start, stop) for start, stop in itertools.pairwise(ends)]
+    for first in range(0, pieces, len(contexts)):
+        own = zip(rows[first:], contexts, strict=False)
+        yield [(piece, context) for piece, context in own if piece.start < piece.stop]
 
 
 def _on_device(batch: Batch, rows: slice, context: mx.Context) -> Arrays:

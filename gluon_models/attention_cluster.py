@@ -16,6 +16,7 @@ from gluon_models.attention import Cluster
 from gluon_models.dropout import Dropout, DropoutMode
 from gluon_models.errors import ModelError
 from gluon_models.initializers import msra_normal, msra_uniform
+from gluon_models.video_dense import VideoDense
 from gluon_models.video_model import VideoModel, check_sizes
 
 _SMALL = {"feature_dims": {"rgb": 6, "audio": 3}, "num_classes": 5, "cluster_nums": [3, 2], "dropout": 0.5}
@@ -80,7 +81,7 @@ class AttentionCluster(VideoModel):
             width = sum(units[modality] * dim for modality, dim in feature_dims.items())
             for size in hidden_units:
                 self.hidden.add(
-                    nn.Dense(
+                    VideoDense(
                         size,
                         activation="tanh",
                         in_units=width,
@@ -89,7 +90,7 @@ class AttentionCluster(VideoModel):
                     )
                 )
                 width = size
-            self.classifier = nn.Dense(
+            self.classifier = VideoDense(
                 num_classes,
                 in_units=width,
                 weight_initializer=msra_normal(width),

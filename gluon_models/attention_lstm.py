@@ -15,8 +15,10 @@ from gluon_models import zoo
 from gluon_models.attention import masked_softmax
 from gluon_models.dropout import Dropout, DropoutMode
 from gluon_models.initializers import fan_in_uniform, xavier_uniform
+from gluon_models.video_dense import VideoDense
 from gluon_models.video_model import VideoModel, check_sizes
 
+LARGE_LSTM = 512  # H
 _SMALL = {"feature_dims": {"rgb": 6, "audio": 3}, "num_classes": 5, "embedding_size": 4, "lstm_size": 3}
 
 
@@ -66,6 +68,8 @@ class AttentionLSTM(VideoModel):
             num_classes=num_classes, embedding_size=embedding_size, lstm_size=lstm_size, hidden_units=hidden_units
         )
         self.feature_dims = dict(feature_dims)
+        if lstm_size >= LARGE_LSTM:
+            self.cpu_batch = 32  # 100 frames of a video take 30 MB in training at the published size
         with self.name_scope():
             self.encoders = [
                 Encoder(dim, embedding_size, lstm_size, dropout, dropout_mode) for dim in feature_dims.values()
@@ -172,9 +176,9 @@ def _frame_dense(units: int, in_units: int, activation: str | None = None) -> nn
     )
 
 
-def _output_dense(units: int, in_units: int, activation: str | None = None) -> nn.Dense:
+def _output_dense(units: int, in_units: int, activation: str | None = None) -> VideoDense:
     """A layer on the whole video."""
-    return nn.Dense(
+    return VideoDense(
         units,
         activation=activation,
         in_units=in_units,

@@ -7,6 +7,7 @@ import mxnet as mx
 from mxnet.gluon import HybridBlock
 
 from gluon_models.errors import ModelError
+from gluon_models.video_dense import VideoDense, rows_known
 
 
 class VideoModel(HybridBlock):
@@ -23,14 +24,20 @@ class VideoModel(HybridBlock):
         modalities: Names of the modalities.
         prefix: Gluon's name prefix.
         params: Gluon's shared parameters.
+
+    Attributes:
+        cpu_batch: Videos that a CPU should train on at once, at most, for its memory's sake; None for any number.
     """
+
+    cpu_batch: int | None = None
 
     def __init__(self, modalities: Sequence[str], prefix: str | None = None, params: Any = None) -> None:
         super().__init__(prefix=prefix, params=params)
         if not modalities:
             raise ModelError("a model needs at least one modality")
         self.modalities = list(modalities)
-        self._traced_with_lengths: bool | None = None
+        self._graph_of: tuple[bool, int | None] | None = None
+        self._wants_rows: bool | None = None
 
     def forward(self, features: Sequence[Any], lengths: Any = None) -> Any:
         """Runs the net; see the class for shapes.
@@ -46,10 +53,26 @@ class VideoModel(HybridBlock):
             if lengths.shape not in (common, each):
                 names = ", ".join(self.modalities)
                 raise ModelError(f"lengths has shape {lengths.shape}; it must be {common}, or {each} for {names}")
-        if self._traced_with_lengths is not (lengths is not None):
+        if not isinstance(features[0], mx.nd.NDArray):
+            return super().forward(list(features), lengths)
+        graph_of = lengths is not None, self._rows(features[0])
+        if self._graph_of != graph_of:
             self._clear_cached_op()  # a hybridized graph either has the input `lengths` or has not
-            self._traced_with_lengths = lengths is not None
-        return super().forward(list(features), lengths)
+            self._graph_of = graph_of
+        with rows_known(graph_of[1]):
+            return super().forward(list(features), lengths)
+
+    def compile(self) -> None:
+        """Hybridize, for speed: a graph's memory and what its operators hold are kept from batch to batch."""
+        self.hybridize(static_alloc=True, static_shape=True)
+
+    def _rows(self, frames: mx.nd.NDArray) -> int | None:
+        """How many videos a graph is made for; None for any number, where knowing it would not make it faster."""
+        if self._wants_rows is None:
+            found: list[VideoDense] = []
+            self.apply(lambda block: found.append(block) if isinstance(block, VideoDense) else None)
+            self._wants_rows = any(block.is_large for block in found)
+        return len(frames) if self._wants_rows and frames.context.device_type == "cpu" else None
 
     def lengths_of(self, F: Any, index: int, frames: Any, lengths: Any) -> Any:
         """Returns the lengths of modality number `index`, int32 (batch,), or None.

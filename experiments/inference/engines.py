@@ -61,7 +61,7 @@ def _mxnet(folder: Path, net: Description) -> Engine:
             mx.sym.load(str(folder / SYMBOL))
         with _read(parameters):
             block = mx.gluon.SymbolBlock.imports(str(folder / SYMBOL), [*_inputs(net), "lengths"], str(parameters))
-    block.hybridize(static_alloc=True)
+    block.hybridize(static_alloc=True, static_shape=True)
 
     def compute(batch: Batch) -> np.ndarray:
         arrays = [mx.nd.array(own, dtype=own.dtype) for own in batch.features]

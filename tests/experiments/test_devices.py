@@ -37,7 +37,7 @@ def folder(tmp_path_factory):
 class Session:
     """A training of the entry ``experiment``, its sizes made small."""
 
-    def __init__(self, folder, place, experiment, contexts, epochs=5, job=None, **changes):
+    def __init__(self, folder, place, experiment, contexts, epochs=5, job=None, at_once=None, **changes):
         entry = registry.load(experiment)
         job = job or Collective("device")
         train = VideoDataset.open(folder, "train")
@@ -47,7 +47,7 @@ class Session:
         mx.random.seed(job.rank)  # what the first worker begins with counts
         self.model.initialize(ctx=contexts)
         self.net = Dequantized(self.model, train.ranges)
-        self.net.hybridize(static_alloc=True)
+        self.net.compile()
         self.losses = {}
         recipe = replace(entry.training, epochs=epochs, log_interval=5, valid_interval=epochs, **changes)
         share = (job.rank, job.workers)
@@ -55,6 +55,7 @@ class Session:
             self.net, Loader(train, BATCH, entry.data.seg_num, training=True, share=share), validation(folder),
             recipe, contexts, Checkpoints(place, self.model),
             lambda name, value, step: self.losses.update({step: value} if name == "train.loss" else {}), 0, job,
+            at_once,
         )  # fmt: skip
 
     def parameters(self, number=0):
@@ -87,6 +88,17 @@ def test_fifty_steps_on_several_devices_are_those_of_one(folder, tmp_path, exper
         assert several.losses == pytest.approx(one.losses, rel=1e-6)
         for number in range(count):
             assert distance(one.parameters(), several.parameters(number)) < 1e-6
+
+
+@pytest.mark.parametrize("experiment", list(SIZES))
+def test_a_batch_may_be_computed_in_pieces(folder, tmp_path, experiment):
+    """Their gradients add up to the whole batch's; on two devices too, and where a batch is a single piece."""
+    whole = Session(folder, tmp_path / "whole", experiment, [mx.cpu(0)])
+    for contexts, at_once in (([mx.cpu(0)], 3), ([mx.cpu(0), mx.cpu(1)], 1), ([mx.cpu(0)], 8)):
+        place = tmp_path / f"{len(contexts)} {at_once}"
+        pieces = Session(folder, place, experiment, contexts, at_once=at_once)
+        assert pieces.losses == pytest.approx(whole.losses, rel=1e-6)
+        assert distance(whole.parameters(), pieces.parameters()) < 1e-6
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "nag"])
