@@ -86,10 +86,8 @@ def _measure(given: argparse.Namespace, words: list[str]) -> None:
                         measured.append(answer["videos_per_processor_second"])
                         shares.append(answer["processors"])
             record.row(row(units, column, speeds[ours], speeds[peer]))
-            both_fastest = [
-                (own, speeds[side][_fastest(speeds[side])]) for own, side in zip(versions, both, strict=True)
-            ]
-            record.panel(f"N = {units}, {column}", "videos/s", [Bar(own, values) for own, values in both_fastest])
+            fastest = [own[_fastest(own)] for own in speeds.values()]
+            record.panel(f"N = {units}, {column}", "videos/s", list(map(Bar, versions, fastest)))
     record.say(
         f"\n{given.rounds} rounds: medians, [lowest, highest] of the pairs. Seconds are of processor time; by the\n"
         f"clock the processes had {statistics.mean(shares):.0%} of their core, other programs the rest."

@@ -43,7 +43,7 @@ def main(words: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.loader", description=__doc__)
     experiment = arguments.some_of(list(CASES))
     parser.add_argument("--experiment", type=experiment, default=list(CASES), help=",".join(CASES))
-    parser.add_argument("--videos", type=arguments.number, default=6000, help="(%(default)s)")
+    parser.add_argument("--videos", type=arguments.number, default=6000, help="fewer tell little (%(default)s)")
     parser.add_argument("--rounds", type=arguments.number, default=5, help="(%(default)s)")
     parser.add_argument("--out", type=Path, default=FOLDER, help="folder for the record (runs/bench)")
     given = parser.parse_args(words)

@@ -16,7 +16,7 @@ OURS_COLOUR = "#0072B2"
 COLOURS = {"PyTorch": "#E69F00", "Paddle": "#CC79A7", "protobuf": "#E69F00", LIMIT: "#BBBBBB"}
 ROOM = 1.55  # of the longest bar, so that what is written behind it has a place
 MOST_COLUMNS = 3
-TITLE_WIDTH = 42  # letters
+TITLE_WIDTH = 38  # letters
 STYLE = {
     "font.size": 9.0,
     "axes.titlesize": 9.5,

@@ -15,7 +15,7 @@ FOLDER = ROOT / "runs" / "bench"
 
 
 class Record:
-    """Files ``NAME.jsonl``, to which lines are added for ever, ``NAME.md`` and ``NAME.png``, the last tables and picture.
+    """Files ``NAME.jsonl``, to which lines are added for ever, ``NAME.md`` and ``NAME.png``, what was last found.
 
     Args:
         name: of the benchmark.

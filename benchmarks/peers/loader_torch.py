@@ -67,8 +67,8 @@ class Videos(Dataset[Video]):
         return np.minimum(places.astype(np.int64), frames - 1)
 
 
-def together(videos: list[Video]) -> tuple[list[torch.Tensor], torch.Tensor | None, torch.Tensor, torch.Tensor]:
-    """A batch: features (B, T, F), padded with 0 to the longest, lengths (B, modalities), labels (B, C), numbers (B,)."""
+def together(videos: list[Video]) -> tuple[list[torch.Tensor], torch.Tensor, torch.Tensor, torch.Tensor]:
+    """A batch: features (B, T, F) with 0 behind the shorter, lengths (B, modalities), labels (B, C), numbers (B,)."""
     columns = list(zip(*(features for features, _, _ in videos), strict=True))
     lengths = torch.tensor([[len(frames) for frames in features] for features, _, _ in videos])  # (B, modalities)
     if (lengths == lengths[0]).all():
