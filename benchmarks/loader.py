@@ -56,38 +56,37 @@ def _measure(given: argparse.Namespace, words: list[str]) -> None:
     record = Record("loader", words, given.out)
     record.head(COLUMNS)
     for experiment in given.experiment:
-        batch_size = CASES[experiment]
         _, data, _ = registry.split(registry.flatten(registry.load(experiment)))
+        frames, batch_size = str(data.seg_num or "all"), CASES[experiment]
         with Side(PEER, PEER_WORKERS, "loader_torch") as peer:
-            version = compare(dataset, batch_size, data.seg_num, peer)
-            loader, two = (Loader(dataset, batch_size, data.seg_num, True, workers=workers) for workers in (1, 2))
-            _open(peer, loader)
-            warm = min(2 * PREFETCHED_BATCHES + 1, len(loader) - 1)
-            parts: dict[str, Callable[[], float]] = {
-                "ours, 1 thread": lambda own=loader, warm=warm: _speed(own, warm),
-                "ours, 2 threads": lambda own=two, warm=warm: _speed(own, warm),
-                f"{version}, {PEER_WORKERS} processes": lambda warm=warm, peer=peer: peer.ask(run=warm)[
-                    "videos_per_second"
-                ],
-                f"{LIMIT}: plain copy": lambda own=loader: copy_speed(own),
-            }
+            parts = _parts(dataset, batch_size, data.seg_num, peer)
             measured: dict[str, list[float]] = {name: [] for name in parts}
             for _ in range(given.rounds):
                 for name, part in parts.items():
                     measured[name].append(speed := part())
                     record.add(experiment=experiment, batch_size=batch_size, reader=name, videos_per_second=speed)
-        _, _, other, limit = measured.values()
-        frames = str(data.seg_num or "all")
+        *_, other, limit = measured.values()
         for name, speeds in measured.items():
-            of_others = (
-                "1" if speeds is other else spread(ratios(speeds, other)),
-                "1" if speeds is limit else spread(ratios(speeds, limit)),
-            )
+            of_others = ["1" if speeds is one else spread(ratios(speeds, one)) for one in (other, limit)]
             median = f"{statistics.median(speeds):,.0f}"
             record.row([f"`{experiment}`", frames, str(batch_size), name, median, *of_others])
         bars = [Bar(name, speeds) for name, speeds in measured.items()]
         record.panel(f"{experiment.removesuffix('_youtube8m')}, {frames} frames, batch {batch_size}", "videos/s", bars)
     record.say(f"\n{given.videos} videos, {given.rounds} rounds: medians, [lowest, highest] of the pairs.")
+
+
+def _parts(dataset: VideoDataset, batch_size: int, seg_num: int | None, peer: Side) -> dict[str, Callable[[], float]]:
+    """What is measured, in videos a second, by name: ours, the peer's, the limit."""
+    version = compare(dataset, batch_size, seg_num, peer)
+    loader, two = (Loader(dataset, batch_size, seg_num, True, workers=workers) for workers in (1, 2))
+    _open(peer, loader)
+    warm = min(2 * PREFETCHED_BATCHES + 1, len(loader) - 1)
+    return {
+        "ours, 1 thread": lambda: _speed(loader, warm),
+        "ours, 2 threads": lambda: _speed(two, warm),
+        f"{version}, {PEER_WORKERS} processes": lambda: peer.ask(run=warm)["videos_per_second"],
+        f"{LIMIT}: plain copy": lambda: copy_speed(loader),
+    }
 
 
 def compare(dataset: VideoDataset, batch_size: int, seg_num: int | None, peer: Side) -> str:
