@@ -72,7 +72,7 @@ def _measure(given: argparse.Namespace, words: list[str]) -> None:
             bars = [
                 Bar(name, _values(own, "videos_per_second"), _megabytes(own) + " MB") for name, own in found.items()
             ]
-            record.panel(f"batch {batch_size}, {videos:,} videos", "videos/s, most memory", bars)
+            record.panel(f"batch {batch_size}, {videos:,} videos", "videos/s (most memory)", bars)
     record.say(f"\n{given.rounds} rounds: medians, [lowest, highest] of the pairs; the most memory of all rounds.")
 
 

@@ -125,7 +125,7 @@ def _measure(given: argparse.Namespace, words: list[str]) -> None:
                     for cells in rows(found, case, limit):
                         record.row(cells)
                     bars = [Bar(f"{own.version}, {own.way}", own.speeds, _share(own, case, limit)) for own in found]
-                    record.panel(f"{model}, batch {batch_size}", "videos/s, % of the GEMM limit", bars)
+                    record.panel(f"{model}, batch {batch_size}", "videos/s (of the GEMM limit)", bars)
     record.say(
         f"\n{given.rounds} rounds: medians, [lowest, highest] of the pairs. The limit is the fastest product of "
         f"matrices of {GEMM_SIZE} rows, {statistics.median(limits):.0f} GFLOP/s."

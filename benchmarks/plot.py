@@ -38,7 +38,7 @@ class Bar:
     Attributes:
         name: beside the bar; it begins with the framework's, which has a colour.
         values: one a round.
-        note: written behind the median.
+        note: written in brackets behind the median.
     """
 
     name: str
@@ -107,9 +107,8 @@ def _panel(axes: "Axes", panel: Panel, unit: str) -> None:
     axes.errorbar(medians, places, xerr=[below, above], fmt="none", ecolor="#222222", elinewidth=1, capsize=2.5)
     for place, median, top, bar in zip(places, medians, tops, panel.bars, strict=True):
         text = f"{median:,.{0 if median >= 100 else 1 if median >= 10 else 2}f}"
-        axes.annotate(
-            f"{text}  {bar.note}".rstrip(), (top, place), (5, 0), textcoords="offset points", va="center", fontsize=8
-        )
+        note = f" ({bar.note})" if bar.note else ""
+        axes.annotate(text + note, (top, place), (5, 0), textcoords="offset points", va="center", fontsize=8)
     axes.xaxis.set_major_locator(MaxNLocator(4))
     axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,g}"))
     axes.set_xlim(0, ROOM * max(tops))

@@ -92,10 +92,10 @@ def _measure(given: argparse.Namespace, words: list[str]) -> None:
                 f"{statistics.median(shares):.1%} [{min(shares):.1%}, {max(shares):.1%}]",
             ]
         )
-        note = f"Python side {statistics.median(shares):.1%}"
+        note = f"{statistics.median(shares):.1%}"
         bars[model].append(Bar(name, [given.videos / total for total in totals], note))
         if name == given.engine[-1]:
-            record.panel(model, "videos/s", bars[model])
+            record.panel(model, "videos/s (of the time, Python side)", bars[model])
     record.say(
         f"\n{given.videos} videos in batches of {BATCH_SIZE}; {given.rounds} rounds: medians, [lowest, highest]."
     )

@@ -1,6 +1,7 @@
 """PyTorch's side of the benchmark of loaders: its DataLoader over HDF5 files, as one would write it there for speed."""
 
 from bisect import bisect_right
+from collections import deque
 from typing import Any
 
 import h5py
@@ -82,33 +83,36 @@ def together(videos: list[Video]) -> tuple[list[torch.Tensor], torch.Tensor, tor
 def main() -> None:
     """Answer requests, see `measuring.requests`.
 
-    - ``{"open": PATHS, "seg_num": N, "jitter": BOOL, "batches": VIDEOS, "workers": W}`` makes a loader of these batches
-    - ``{"digests": COUNT}`` reads an epoch; what was in its first batches, and all videos
-    - ``{"run": WARM}`` reads an epoch; the videos a second
+    - ``{"open": PATHS, "seg_num": N, "jitter": BOOL, "batches": VIDEOS, "workers": NUMBERS}`` makes loaders
+    - ``{"digests": COUNT, "workers": W}`` reads an epoch; what was in its first batches
+    - ``{"run": WARM, "workers": W}`` reads an epoch; the videos a second
     """
-    loader: DataLoader[Any] | None = None
+    loaders: dict[int, DataLoader[Any]] = {}
     for request in measuring.requests():
         answer: dict[str, Any] = {"framework": f"PyTorch {torch.__version__}"}
         if "open" in request:
-            # Workers are kept from epoch to epoch: their start counts for none.
-            loader = DataLoader(
-                Videos(request["open"], request["seg_num"], request["jitter"]),
-                batch_sampler=request["batches"],
-                num_workers=request["workers"],
-                collate_fn=together,
-                persistent_workers=True,
-            )
+            loaders = {
+                workers: DataLoader(
+                    Videos(request["open"], request["seg_num"], request["jitter"]),
+                    batch_sampler=request["batches"],
+                    num_workers=workers,
+                    collate_fn=together,
+                    persistent_workers=workers > 0,  # their start counts for no epoch but the first
+                )
+                for workers in request["workers"]
+            }
+            for loader in loaders.values():
+                deque(loader, maxlen=0)
         elif "digests" in request:
-            assert loader is not None
             found = []
-            for number, (features, lengths, labels, videos) in enumerate(loader):
+            for number, (features, lengths, labels, videos) in enumerate(loaders[request["workers"]]):
                 if number < request["digests"]:
                     arrays = [frames.numpy() for frames in features]
                     found.append(delivered.digest(Delivered(arrays, lengths.numpy(), labels.numpy(), videos.numpy())))
             answer["digests"] = found
         else:
-            assert loader is not None
-            answer["videos_per_second"] = delivered.speed((len(batch[3]) for batch in loader), request["run"])
+            sizes = (len(batch[3]) for batch in loaders[request["workers"]])
+            answer["videos_per_second"] = delivered.speed(sizes, request["run"])
         measuring.reply(**answer)
 
 

@@ -31,7 +31,7 @@ def few(tmp_path):
 def test_both_sides_deliver_the_same_and_others_are_refused(seg_num, peers, few):
     with Side(loader.PEER, 1, "loader_torch") as peer:
         assert loader.compare(few, 4, seg_num, peer).startswith("PyTorch 2.")
-        assert peer.ask(run=1)["videos_per_second"] > 0
+        assert peer.ask(run=1, workers=2)["videos_per_second"] > 0
         few.frames["audio"] = [255 - frames for frames in few.frames["audio"]]  # not what is in the files
         with pytest.raises(UserError, match=r"PyTorch 2\S*: its batches are not ours"):
             loader.compare(few, 4, seg_num, peer)
@@ -66,6 +66,7 @@ def test_the_table_has_a_row_a_reader(peers, tmp_path):
     assert [re.sub(r"2\.\S+", "V", name) for name in found] == [
         "ours, 1 thread",
         "ours, 2 threads",
+        "PyTorch V in process",
         "PyTorch V 2 processes",
         "limit: plain copy",
     ]
