@@ -17,6 +17,7 @@ from pathlib import Path
 
 from benchmarks import arguments
 from benchmarks.peers.measuring import WITHOUT, Case
+from benchmarks.plot import Bar
 from benchmarks.record import FOLDER, Record
 from benchmarks.sides import OURS, Side, need_peers, ratios, spread
 from experiments import registry
@@ -85,6 +86,8 @@ def _measure(given: argparse.Namespace, words: list[str]) -> None:
                         measured.append(answer["videos_per_processor_second"])
                         shares.append(answer["processors"])
             record.row(row(units, column, speeds[ours], speeds[peer]))
+            fastest = [own[_fastest(own)] for own in speeds.values()]
+            record.panel(f"N = {units}, {column}", "videos/s", list(map(Bar, versions, fastest)))
     record.say(
         f"\n{given.rounds} rounds: medians, [lowest, highest] of the pairs. Seconds are of processor time; by the\n"
         f"clock the processes had {statistics.mean(shares):.0%} of their core, other programs the rest."

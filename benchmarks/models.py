@@ -21,6 +21,7 @@ from tqdm import tqdm
 
 from benchmarks import arguments, published
 from benchmarks.peers.measuring import Case
+from benchmarks.plot import Bar
 from benchmarks.record import FOLDER, Record
 from benchmarks.sides import OURS, Side, need_peers, ratios, spread
 
@@ -123,6 +124,8 @@ def _measure(given: argparse.Namespace, words: list[str]) -> None:
                     bar.clear()
                     for cells in rows(found, case, limit):
                         record.row(cells)
+                    bars = [Bar(f"{own.version}, {own.way}", own.speeds, _share(own, case, limit)) for own in found]
+                    record.panel(f"{model}, batch {batch_size}", "videos/s (of the GEMM limit)", bars)
     record.say(
         f"\n{given.rounds} rounds: medians, [lowest, highest] of the pairs. The limit is the fastest product of "
         f"matrices of {GEMM_SIZE} rows, {statistics.median(limits):.0f} GFLOP/s."
@@ -162,11 +165,15 @@ def rows(found: Sequence[Measured], case: Case, limit: float) -> list[list[str]]
             f"{statistics.median(own.speeds):,.1f}",
             "1" if own is fastest else spread(ratios(own.speeds, fastest.speeds)),
             f"{max(own.memory) / 1e9:.1f}",
-            f"{statistics.median(own.speeds) * published.flops(case) / 1e9 / limit:.0%}",
+            _share(own, case, limit),
             f"{statistics.mean(own.processors):.1f}",
         ]
         for own in found
     ]
+
+
+def _share(own: Measured, case: Case, limit: float) -> str:
+    return f"{statistics.median(own.speeds) * published.flops(case) / 1e9 / limit:.0%}"
 
 
 def _threads() -> int:

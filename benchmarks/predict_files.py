@@ -18,9 +18,10 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks import arguments, nets, published
+from benchmarks.inputs import synthetic_videos
+from benchmarks.plot import Bar
 from benchmarks.record import FOLDER, Record
-from datasets import synthetic
-from experiments import ROOT, inference
+from experiments import inference
 from experiments.inference import Batch, engines
 from experiments.inference.description import Description
 from experiments.inference.engines import Engine
@@ -69,6 +70,7 @@ def _measure(given: argparse.Namespace, words: list[str]) -> None:
     videos = synthetic_videos(given.videos)
     record = Record("predict_files", words, given.out)
     record.head(COLUMNS)
+    bars: dict[str, list[Bar]] = {model: [] for model in given.model}
     for model, name in itertools.product(given.model, given.engine):
         net = nets.untrained(published.case(model, "predict", BATCH_SIZE))
         engine = Timed(_engine(net, name))
@@ -90,19 +92,13 @@ def _measure(given: argparse.Namespace, words: list[str]) -> None:
                 f"{statistics.median(shares):.1%} [{min(shares):.1%}, {max(shares):.1%}]",
             ]
         )
+        note = f"{statistics.median(shares):.1%}"
+        bars[model].append(Bar(name, [given.videos / total for total in totals], note))
+        if name == given.engine[-1]:
+            record.panel(model, "videos/s (of the time, Python side)", bars[model])
     record.say(
         f"\n{given.videos} videos in batches of {BATCH_SIZE}; {given.rounds} rounds: medians, [lowest, highest]."
     )
-
-
-def synthetic_videos(count: int) -> Path:
-    """A folder with a data file of ``count`` videos as YouTube-8M has them, made where it is not there yet."""
-    folder = ROOT / "data" / f"bench_youtube8m_{count}"
-    if not folder.exists():
-        with tempfile.TemporaryDirectory(dir=folder.parent) as place:
-            synthetic.write_split(Path(place) / "whole", synthetic.youtube8m(), "train", count, seed=0)
-            (Path(place) / "whole").rename(folder)
-    return folder
 
 
 def _engine(net: Trained, name: str) -> Engine:

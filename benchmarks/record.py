@@ -1,4 +1,4 @@
-"""What a benchmark found: a Markdown table on the terminal and in a file, and a line of JSON a measurement."""
+"""What a benchmark found: a Markdown table on the terminal and in a file, a picture, and JSON a measurement."""
 
 import json
 import os
@@ -7,13 +7,15 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks import plot
+from benchmarks.plot import Bar, Panel
 from experiments import ROOT
 
 FOLDER = ROOT / "runs" / "bench"
 
 
 class Record:
-    """Files ``NAME.jsonl``, to which lines are added for ever, and ``NAME.md``, the last tables.
+    """Files ``NAME.jsonl``, to which lines are added for ever, ``NAME.md`` and ``NAME.png``, what was last found.
 
     Args:
         name: of the benchmark.
@@ -23,7 +25,8 @@ class Record:
 
     def __init__(self, name: str, words: Sequence[str], folder: Path = FOLDER) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self._lines, self._table = folder / f"{name}.jsonl", folder / f"{name}.md"
+        self._lines, self._table, self._picture = (folder / f"{name}.{kind}" for kind in ("jsonl", "md", "png"))
+        self._panels: list[Panel] = []
         self._same = {"benchmark": name, "machine": machine(), "started": time.strftime("%Y-%m-%dT%H:%M:%S")}
         self._table.write_text("")
         self.say(f"{name} {' '.join(words)}".rstrip() + f", {self._same['started']}\n\n{machine()}\n")
@@ -47,6 +50,12 @@ class Record:
     def row(self, cells: Iterable[str]) -> None:
         """A line of a table."""
         self.say(f"| {' | '.join(cells)} |")
+
+    def panel(self, title: str, unit: str, bars: Sequence[Bar]) -> None:
+        """One more piece of the picture, which is written anew, so that it is there when the rest is interrupted."""
+        self._panels.append(Panel(title, bars))
+        head = f"{self._same['benchmark']}: medians, whiskers from the lowest to the highest\n{self._same['machine']}"
+        plot.draw(self._picture, head, unit, self._panels)
 
 
 def machine() -> str:

@@ -21,15 +21,16 @@ OURS = "MXNet"
 
 
 class Side:
-    """A process that computes in one framework; see `peers.measuring.serve` for what it can be asked.
+    """A process that works with one framework; see its module for what it can be asked.
 
     Args:
         framework: one of `FRAMEWORKS`.
         threads: that it computes with.
+        module: of peers/, the one of its nets if not given.
     """
 
-    def __init__(self, framework: str, threads: int) -> None:
-        self._module = FRAMEWORKS[framework]
+    def __init__(self, framework: str, threads: int, module: str | None = None) -> None:
+        self._module = module or FRAMEWORKS[framework]
         self._said = tempfile.TemporaryFile()  # noqa: SIM115  closed as this is
         python = Path(sys.executable) if framework == OURS else PEER_PYTHON
         # Paddle's MKL computes slowly on a processor that is not Intel's unless it is told what it can do.

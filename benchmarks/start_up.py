@@ -15,7 +15,8 @@ from pathlib import Path
 from tqdm import tqdm
 
 from benchmarks import arguments, published
-from benchmarks.predict_files import synthetic_videos
+from benchmarks.inputs import synthetic_videos
+from benchmarks.plot import Bar
 from benchmarks.record import FOLDER, Record
 from experiments import ROOT, child
 from experiments.errors import UserError
@@ -56,6 +57,8 @@ def _measure(given: argparse.Namespace, words: list[str]) -> None:
         for name, values in found.items():
             spread = f"{statistics.median(values):.1f} [{min(values):.1f}, {max(values):.1f}]"
             record.row([f"`{model}`", name, spread])
+        bars = [Bar(name.replace("`", ""), values) for name, values in found.items()]
+        record.panel(model, "seconds, fewer are better", bars)
     record.say(f"\n{given.rounds} rounds: medians, [lowest, highest].")
 
 

@@ -21,10 +21,11 @@ trap 'rm -f "$source"' EXIT
 echo "SecantusDB==0.7.0b3" >"$source"
 lock "$source" requirements-store.txt
 
-# PyTorch and Paddle, beside which benchmarks hold ours. The index's own build of PyTorch for Linux is one for CUDA.
+# PyTorch and Paddle, beside which benchmarks hold ours, and h5py, by which PyTorch's DataLoader reads. The index's
+# own build of PyTorch for Linux is one for CUDA.
 peers=benchmarks/peers/requirements
 but() { awk -v names="^($1)" '/^[a-z]/ { kept = $0 !~ names } kept' "$2"; } # the packages of file $2 but those
-printf 'torch==2.13.0\npaddlepaddle==3.3.1\nnumpy==2.2.6\n' >"$source"
+printf 'torch==2.13.0\npaddlepaddle==3.3.1\nnumpy==2.2.6\nh5py==3.16.0\n' >"$source"
 lock "$source" $peers-cuda.txt
 but "cuda-|triton|nvidia-(cusolver|nvtx)" $peers-cuda.txt >"$source"
 {

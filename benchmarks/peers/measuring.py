@@ -6,7 +6,7 @@ import os
 import re
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -117,8 +117,7 @@ def serve(framework: str, make: Make, gemm: Gemm, save: Save | None = None) -> N
     """
     ways: dict[str, Way] = {}
     case: Case | None = None
-    for line in sys.stdin:
-        request = json.loads(line)
+    for request in requests():
         answer: dict[str, Any] = {"framework": framework}
         if "save" in request:
             assert save is not None
@@ -130,7 +129,7 @@ def serve(framework: str, make: Make, gemm: Gemm, save: Save | None = None) -> N
             ways = make(case, folder, request["ways"], batches(case))
             logits = saved(folder)["logits"]
             answer["difference"] = max(_difference(way.logits, logits) for way in ways.values())
-            _forget_peak()
+            forget_peak()
             for way in ways.values():
                 _work(way, 0, case.steps)
         elif "gemm" in request:
@@ -138,7 +137,17 @@ def serve(framework: str, make: Make, gemm: Gemm, save: Save | None = None) -> N
         else:
             assert case is not None
             answer |= _run(ways[request["run"]], case, request["seconds"], request.get("processor", False))
-        print(json.dumps(answer), flush=True)
+        reply(**answer)
+
+
+def requests() -> Iterator[dict[str, Any]]:
+    """What `sides.Side` asks of this process."""
+    return map(json.loads, sys.stdin)
+
+
+def reply(**answer: Any) -> None:
+    """Answer the last one."""
+    print(json.dumps(answer), flush=True)
 
 
 def _videos(case: Case, count: int, seed: int) -> Videos:
@@ -184,7 +193,7 @@ def _run(way: Way, case: Case, seconds: float, by_processor: bool) -> dict[str, 
         "videos_per_second": videos / clock,
         "videos_per_processor_second": videos / processor,
         "processors": processor / clock,
-        "peak_bytes": _peak(),
+        "peak_bytes": peak(),
     }
 
 
@@ -201,13 +210,13 @@ def _gflops(gemm: Gemm, size: int, by_processor: bool) -> float:
     return 2 * size**3 / min(times) / 1e9
 
 
-def _forget_peak() -> None:
+def forget_peak() -> None:
     """From here on the most memory is counted anew; loading weights has taken some that work does not need."""
     with contextlib.suppress(OSError):  # where the system does not let it, loading counts
         Path("/proc/self/clear_refs").write_text("5")
 
 
-def _peak() -> int:
+def peak() -> int:
     """Bytes of resident memory, at most so far."""
     found = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
     return int(found[1]) * 1024 if found else 0

@@ -31,7 +31,10 @@ TORCH_NAMES = (
 
 
 class _NoTrainer:
-    """Takes the place of a trainer."""
+    """Takes the place of a trainer that computes with float32 on this machine alone."""
+
+    loss_scale = None
+    on_servers = False
 
     def step(self, batch_size: float) -> None:
         """Does nothing."""
