@@ -99,6 +99,7 @@ def synthetic_videos(count: int) -> Path:
     """A folder with a data file of ``count`` videos as YouTube-8M has them, made where it is not there yet."""
     folder = ROOT / "data" / f"bench_youtube8m_{count}"
     if not folder.exists():
+        folder.parent.mkdir(exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent) as place:
             synthetic.write_split(Path(place) / "whole", synthetic.youtube8m(), "train", count, seed=0)
             (Path(place) / "whole").rename(folder)
