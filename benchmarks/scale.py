@@ -49,7 +49,7 @@ ROWS = {
     "log": {
         "first_us": "one of the first 10,000 values",
         "last_us": "one of the last 10,000",
-        "beside_us": "beside it, a value",
+        "beside_us": "the rest of the run, its copy in the store too",
         "log_bytes": "memory in it",
     },
 }

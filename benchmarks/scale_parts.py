@@ -1,4 +1,4 @@
-"""What `benchmarks.scale` measures, each in a process of its own: ``python -m benchmarks.scale_parts PART COUNT FOLDER``.
+"""What `benchmarks.scale` measures in a process each: ``python -m benchmarks.scale_parts PART COUNT FOLDER``.
 
 A part prints one line of JSON.
 """
@@ -146,7 +146,7 @@ def evaluation(videos: int, folder: Path) -> dict[str, float]:
 
 
 def log(values: int, folder: Path) -> dict[str, float]:  # noqa: ARG001
-    """Logged values one after the other: the first and the last block of them, and what goes on beside them."""
+    """Logged values one after the other: the first and the last block of them, and the rest of what the run costs."""
     from sacred import SETTINGS, Experiment
 
     from experiments.runlog import Metrics, RunLog
@@ -161,23 +161,23 @@ def log(values: int, folder: Path) -> dict[str, float]:  # noqa: ARG001
         def steps(_run):
             _run._metrics = Metrics(own, _run)
             times = []
-            with watched() as memory:
-                everyone, main = time.process_time(), time.thread_time()
-                for first in range(0, values, BLOCK):
-                    begin, last = time.thread_time(), min(first + BLOCK, values)
-                    for step in range(first, last):
-                        _run.log_scalar("train.loss", 1 / (step + 1), step)
-                    times.append((time.thread_time() - begin) / (last - first) * 1e6)
-                main = time.thread_time() - main
-                beside = time.process_time() - everyone - main
-            return {
-                "first_us": times[0],
-                "last_us": times[-1],
-                "beside_us": beside / values * 1e6,
-                "log_bytes": memory.growth,
-            }
+            for first in range(0, values, BLOCK):
+                begin, last = time.thread_time(), min(first + BLOCK, values)
+                for step in range(first, last):
+                    _run.log_scalar("train.loss", 1 / (step + 1), step)
+                times.append((time.thread_time() - begin) / (last - first) * 1e6)
+            return times
 
-        return ex.run(options={"--loglevel": "ERROR"}).result
+        with watched() as memory:
+            begin = time.process_time()
+            times = ex.run(options={"--loglevel": "ERROR"}).result
+            all_us = (time.process_time() - begin) / values * 1e6
+    return {
+        "first_us": times[0],
+        "last_us": times[-1],
+        "beside_us": all_us - sum(times) / len(times),
+        "log_bytes": memory.growth,
+    }
 
 
 PARTS: dict[str, Callable[[int, Path], dict[str, float]]] = {
