@@ -166,21 +166,21 @@ def write_index(dataset: VideoDataset, path: Path) -> None:
     )
 
 
-def rows(found: list[Measured], case: Case, epoch_frames: int, batches: str) -> list[list[str]]:
+def rows(found: list[Measured], case: Case, epoch_frames: int, trained: str) -> list[list[str]]:
     """The table's lines of one model.
 
     Args:
         found: each way, with as many rounds.
         case: what was computed.
         epoch_frames: real frames of all videos.
-        batches: how many were trained on, of how many.
+        trained: how many batches were trained on, of how many.
     """
     peer = found[-1]
     return [
         [
             f"`{case.numbers['model']}`",
             str(case.batch_size),
-            batches,
+            trained,
             own.version,
             own.order,
             f"{(cost := statistics.median(own.costs())) * epoch_frames:,.1f}",
