@@ -3,7 +3,13 @@
 import numpy as np
 
 
-def precision_sums(scores: np.ndarray, hits: np.ndarray, lists: np.ndarray, num_lists: int) -> np.ndarray:
+def precision_sums(
+    scores: np.ndarray,
+    hits: np.ndarray,
+    lists: np.ndarray,
+    num_lists: int,
+    before: tuple[int, int] = (0, 0),
+) -> np.ndarray:
     """Sums, for each of several ranked lists, the precision at each of its hits.
 
     Divided by a list's number of positives this is its average precision, without interpolation:
@@ -23,6 +29,7 @@ def precision_sums(scores: np.ndarray, hits: np.ndarray, lists: np.ndarray, num_
         hits: whether an entry is a true label, (entries,), bool.
         lists: the list an entry belongs to, (entries,), unsigned integers below ``num_lists``.
         num_lists: the number of lists.
+        before: entries that come first in every list, and hits among them, which have been summed already.
 
     Returns:
         (num_lists,), float64; 0 for a list without hits.
@@ -44,9 +51,9 @@ def precision_sums(scores: np.ndarray, hits: np.ndarray, lists: np.ndarray, num_
     tie, h = np.unique(tie_of_hit, return_counts=True)
     k = starts[tie + 1] - starts[tie]
     tie_list = np.searchsorted(list_starts, starts[tie], side="right") - 1
-    i = starts[tie] - list_starts[tie_list]
+    i = starts[tie] - list_starts[tie_list] + before[0]
     list_hits = np.bincount(tie_list, weights=h, minlength=num_lists)  # (lists,)
-    c = (np.cumsum(h) - h) - (np.cumsum(list_hits) - list_hits)[tie_list]
+    c = (np.cumsum(h) - h) - (np.cumsum(list_hits) - list_hits)[tie_list] + before[1]
 
     first = np.cumsum(k) - k  # where each of these ties starts among their entries alone
     rank = np.arange(1, k.sum() + 1) + np.repeat(i - first, k)  # (entries of these ties,), i + j
@@ -55,6 +62,11 @@ def precision_sums(scores: np.ndarray, hits: np.ndarray, lists: np.ndarray, num_
     g = (h - 1) / np.maximum(k - 1, 1)
     sums = h / k * (g * k + (c + 1 - g * (i + 1)) * reciprocals)
     return np.bincount(tie_list, weights=sums, minlength=num_lists)  # (lists,)
+
+
+def coarse_rank(scores: np.ndarray) -> np.ndarray:
+    """Whole numbers below 2^16 that never rise with the score, (entries,): few scores share one."""
+    return _falling_digits(scores)[-1]
 
 
 def _falling_digits(scores: np.ndarray) -> np.ndarray:
