@@ -34,7 +34,7 @@ from datasets.video_dataset import VideoDataset
 
 VIDEOS = 2048
 # Batch size and, of the epoch's batches, how many there are to one that is trained on.
-SIZES = {"attention_cluster": (256, 1), "attention_lstm": (32, 8)}
+SIZES = {"attention_cluster": (256, 1), "attention_lstm": (64, 8)}
 WAYS = {  # framework, its way to train, order of the videos
     "attention_cluster": [(OURS, "gluon", "random"), ("PyTorch", "fused", "random")],
     "attention_lstm": [(OURS, "gluon", "sorted"), (OURS, "gluon", "random"), ("PyTorch", "fused", "random")],

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+RANK_BITS = 22  # of a coarse rank: of float32, 2^13 between 0.5 and 1
+
 
 def precision_sums(
     scores: np.ndarray,
@@ -65,16 +67,23 @@ def precision_sums(
 
 
 def coarse_rank(scores: np.ndarray) -> np.ndarray:
-    """Whole numbers below 2^16 that never rise with the score, (entries,): few scores share one."""
-    return _falling_digits(scores)[-1]
+    """Whole numbers below 2^`RANK_BITS` that never rise with the score, (entries,): few scores share one."""
+    return (_falling_keys(scores) >> (8 * scores.itemsize - RANK_BITS)).astype(np.uint32)
 
 
 def _falling_digits(scores: np.ndarray) -> np.ndarray:
     """Keys that rise as the scores fall, in digits of 16 bits, (digits, entries), the last weighing most.
 
+    Assumes a little-endian machine.
+    """
+    return _falling_keys(scores).view(np.uint16).reshape(len(scores), -1).T
+
+
+def _falling_keys(scores: np.ndarray) -> np.ndarray:
+    """Unsigned keys that rise as the scores fall, (entries,).
+
     The bits of a float, read as an unsigned integer, rise with it where it is positive and fall where it is
-    negative; flipped where it is positive, they fall throughout. Assumes a little-endian machine.
+    negative; flipped where it is positive, they fall throughout.
     """
     bits = scores.view(f"i{scores.itemsize}")  # (entries,)
-    keys = np.where(bits < 0, bits, bits ^ np.iinfo(bits.dtype).max)  # (entries,)
-    return keys.view(np.uint16).reshape(len(scores), -1).T
+    return np.where(bits < 0, bits, bits ^ np.iinfo(bits.dtype).max).view(f"u{scores.itemsize}")  # (entries,)

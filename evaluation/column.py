@@ -7,7 +7,7 @@ from typing import IO
 
 import numpy as np
 
-MEMORY_BYTES = 16 << 20  # of a column, beyond which it goes to a file; scores of 200,000 videos
+MEMORY_BYTES = 4 << 20  # of a column, beyond which it goes to a file; scores of 50,000 videos
 PIECE_ENTRIES = 1 << 20  # that are ranked at once
 
 
@@ -86,11 +86,11 @@ def pieces(
     counts = np.zeros(num_keys, np.int64)
     for rows in chunks:
         counts += np.bincount(key([own[rows] for own in columns]), minlength=num_keys)
-    low = 0
+    ends = np.cumsum(counts)
+    low = done = 0
     while low < num_keys:
-        sizes = np.cumsum(counts[low:])
-        high = low + max(1, int(np.searchsorted(sizes, PIECE_ENTRIES, side="right")))
-        if sizes[high - low - 1]:
+        high = max(low + 1, int(np.searchsorted(ends, done + PIECE_ENTRIES, side="right")))
+        if ends[high - 1] > done:
             found = []
             for rows in chunks:
                 some = [own[rows] for own in columns]
@@ -98,4 +98,4 @@ def pieces(
                 chosen = (keys >= low) & (keys < high)
                 found.append([own[chosen] for own in some])
             yield [np.concatenate(own) for own in zip(*found, strict=True)]
-        low = high
+        low, done = high, int(ends[high - 1])

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from evaluation.average_precision import coarse_rank, precision_sums
+from evaluation.average_precision import RANK_BITS, coarse_rank, precision_sums
 from evaluation.batch import Batch
 from evaluation.column import Column, pieces
 from evaluation.metric import Metric
@@ -38,7 +38,7 @@ class GAP(Metric):
             return float("nan")
         columns = [self._scores.array().ravel(), self._hits.array().ravel()]  # (entries,) each
         total, before = 0.0, (0, 0)
-        for scores, hits in pieces(columns, lambda some: coarse_rank(some[0]), 1 << 16):
+        for scores, hits in pieces(columns, lambda some: coarse_rank(some[0]), 1 << RANK_BITS):
             one_list = np.zeros(len(scores), np.uint8)  # (entries,)
             total += float(precision_sums(scores, hits, one_list, num_lists=1, before=before)[0])
             before = before[0] + len(hits), before[1] + int(np.count_nonzero(hits))

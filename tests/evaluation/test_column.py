@@ -94,9 +94,11 @@ def test_pieces_have_every_row_once_and_no_key_in_two():
     assert sorted(np.concatenate([rows for _, rows in found])) == list(range(20_000))
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("levels", [1, 7, 10**6])
-def test_metrics_are_the_same_in_pieces(levels, monkeypatch, small):
+def test_metrics_are_the_same_in_pieces(levels, dtype, monkeypatch, small):
     predictions, labels = videos_of(1500, levels=levels)
+    predictions = predictions.astype(dtype)
     in_pieces = judged(predictions, labels).get()
     merged = MetricSet()
     for rows in (slice(900), slice(900, None)):
