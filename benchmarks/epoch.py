@@ -26,7 +26,7 @@ from tqdm import tqdm
 
 from benchmarks import arguments, published
 from benchmarks.models import TOLERANCE
-from benchmarks.peers.measuring import Case, Epoch, threads
+from benchmarks.peers.measuring import Case, Epoch
 from benchmarks.predict_files import synthetic_videos
 from benchmarks.record import FOLDER, Record
 from benchmarks.sides import OURS, Side, need_peers, ratios, spread
@@ -119,7 +119,7 @@ def _measure(given: argparse.Namespace, words: list[str]) -> None:
         for model in given.model:
             case, every = _case(model, given)
             found = [Measured(*own) for own in WAYS[model]]
-            with Side(OURS, threads()) as ours:
+            with Side(OURS, _threads()) as ours:
                 ours.save(case, Path(place))
             for number in range(given.rounds):
                 for own in found:
@@ -221,12 +221,16 @@ def _case(model: str, given: argparse.Namespace) -> tuple[Case, int]:
 
 
 def _once(own: Measured, case: Case, folder: Path, epoch: Epoch, by_processor: bool, record: Record) -> None:
-    with Side(own.framework, threads()) as side:
+    with Side(own.framework, _threads()) as side:
         own.version = side.load(case, folder, [own.way], TOLERANCE)
         answer = side.ask(epoch=own.way, of=asdict(epoch), processor=by_processor)
     own.answers.append(answer)
-    about = {"model": case.numbers["model"], "batch_size": case.batch_size, "threads": threads()}
+    about = {"model": case.numbers["model"], "batch_size": case.batch_size, "threads": _threads()}
     record.add(**about, way=own.way, order=own.order, epoch=epoch.number, every=epoch.every, **answer)
+
+
+def _threads() -> int:
+    return len(os.sched_getaffinity(0))
 
 
 if __name__ == "__main__":
