@@ -5,7 +5,8 @@ PYTHON ?=
 # MXNet's build for GPUs: GPU=1, which an environment of it remembers; GPU=0 goes back.
 GPU ?= $(if $(wildcard .venv/.complete-gpu),1)
 BUILD := $(if $(filter-out 0,$(GPU)),-gpu)
-BENCHMARKS := loader convert metrics run_log flash_mnist_head train predict predict_files start_up scaling
+BENCHMARKS := loader convert metrics run_log flash_mnist_head train predict predict_files start_up epoch \
+  sorted_training scale scaling
 
 REPRODUCE = $(if $(filter-out 0,$(QUICK)),--quick) $(if $(EPOCHS),--epochs $(EPOCHS)) $(if $(CELLS),--cells '$(CELLS)') \
   $(if $(REPLICATES),--replicates $(REPLICATES)) $(if $(JOBS),--jobs $(JOBS)) $(if $(DEVICES),--devices $(DEVICES)) \
@@ -34,7 +35,7 @@ bench: $(addprefix bench-,$(or $(CASE),$(BENCHMARKS))) ## speeds, ours beside Py
 $(addprefix bench-,$(BENCHMARKS)): bench-%: setup
 	@$(PY) -W ignore -m benchmarks.$(if $(filter train predict,$*),models --mode $*,$*) $(ARGS)
 
-bench-loader bench-convert bench-metrics bench-flash_mnist_head bench-train bench-predict: .venv-peers/.complete
+$(addprefix bench-,loader convert metrics flash_mnist_head train predict epoch): .venv-peers/.complete
 
 bench-%:
 	@echo "CASE=$*: no such benchmark; $(BENCHMARKS)" >&2; exit 1

@@ -2,8 +2,16 @@
 
 import numpy as np
 
+RANK_BITS = 22  # of a coarse rank: of float32, 2^13 between 0.5 and 1
 
-def precision_sums(scores: np.ndarray, hits: np.ndarray, lists: np.ndarray, num_lists: int) -> np.ndarray:
+
+def precision_sums(
+    scores: np.ndarray,
+    hits: np.ndarray,
+    lists: np.ndarray,
+    num_lists: int,
+    before: tuple[int, int] = (0, 0),
+) -> np.ndarray:
     """Sums, for each of several ranked lists, the precision at each of its hits.
 
     Divided by a list's number of positives this is its average precision, without interpolation:
@@ -23,6 +31,7 @@ def precision_sums(scores: np.ndarray, hits: np.ndarray, lists: np.ndarray, num_
         hits: whether an entry is a true label, (entries,), bool.
         lists: the list an entry belongs to, (entries,), unsigned integers below ``num_lists``.
         num_lists: the number of lists.
+        before: entries that come first in every list, and hits among them, which have been summed already.
 
     Returns:
         (num_lists,), float64; 0 for a list without hits.
@@ -44,9 +53,9 @@ def precision_sums(scores: np.ndarray, hits: np.ndarray, lists: np.ndarray, num_
     tie, h = np.unique(tie_of_hit, return_counts=True)
     k = starts[tie + 1] - starts[tie]
     tie_list = np.searchsorted(list_starts, starts[tie], side="right") - 1
-    i = starts[tie] - list_starts[tie_list]
+    i = starts[tie] - list_starts[tie_list] + before[0]
     list_hits = np.bincount(tie_list, weights=h, minlength=num_lists)  # (lists,)
-    c = (np.cumsum(h) - h) - (np.cumsum(list_hits) - list_hits)[tie_list]
+    c = (np.cumsum(h) - h) - (np.cumsum(list_hits) - list_hits)[tie_list] + before[1]
 
     first = np.cumsum(k) - k  # where each of these ties starts among their entries alone
     rank = np.arange(1, k.sum() + 1) + np.repeat(i - first, k)  # (entries of these ties,), i + j
@@ -57,12 +66,24 @@ def precision_sums(scores: np.ndarray, hits: np.ndarray, lists: np.ndarray, num_
     return np.bincount(tie_list, weights=sums, minlength=num_lists)  # (lists,)
 
 
+def coarse_rank(scores: np.ndarray) -> np.ndarray:
+    """Whole numbers below 2^`RANK_BITS` that never rise with the score, (entries,): few scores share one."""
+    return (_falling_keys(scores) >> (8 * scores.itemsize - RANK_BITS)).astype(np.uint32)
+
+
 def _falling_digits(scores: np.ndarray) -> np.ndarray:
     """Keys that rise as the scores fall, in digits of 16 bits, (digits, entries), the last weighing most.
 
+    Assumes a little-endian machine.
+    """
+    return _falling_keys(scores).view(np.uint16).reshape(len(scores), -1).T
+
+
+def _falling_keys(scores: np.ndarray) -> np.ndarray:
+    """Unsigned keys that rise as the scores fall, (entries,).
+
     The bits of a float, read as an unsigned integer, rise with it where it is positive and fall where it is
-    negative; flipped where it is positive, they fall throughout. Assumes a little-endian machine.
+    negative; flipped where it is positive, they fall throughout.
     """
     bits = scores.view(f"i{scores.itemsize}")  # (entries,)
-    keys = np.where(bits < 0, bits, bits ^ np.iinfo(bits.dtype).max)  # (entries,)
-    return keys.view(np.uint16).reshape(len(scores), -1).T
+    return np.where(bits < 0, bits, bits ^ np.iinfo(bits.dtype).max).view(f"u{scores.itemsize}")  # (entries,)

@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from evaluation.average_precision import precision_sums
+from evaluation.average_precision import RANK_BITS, coarse_rank, precision_sums
 from evaluation.batch import Batch
+from evaluation.column import Column, pieces
 from evaluation.metric import Metric
 
 
@@ -22,8 +23,8 @@ class GAP(Metric):
 
     def __init__(self, top_k: int = 20) -> None:
         super().__init__(top_k)
-        self._scores: list[np.ndarray] = []  # (videos, k) each
-        self._hits: list[np.ndarray] = []  # (videos, k) each
+        self._scores = Column()  # (videos, k)
+        self._hits = Column()  # (videos, k)
         self._positives = 0
 
     def _accumulate(self, batch: Batch) -> None:
@@ -35,7 +36,10 @@ class GAP(Metric):
         """The value over all videos so far; NaN where there is none."""
         if not self._scores:
             return float("nan")
-        scores = np.concatenate(self._scores).ravel()  # (entries,)
-        hits = np.concatenate(self._hits).ravel()  # (entries,)
-        one_list = np.zeros(len(scores), np.uint8)  # (entries,)
-        return float(precision_sums(scores, hits, one_list, num_lists=1)[0]) / max(self._positives, 1)
+        columns = [self._scores.array().ravel(), self._hits.array().ravel()]  # (entries,) each
+        total, before = 0.0, (0, 0)
+        for scores, hits in pieces(columns, lambda some: coarse_rank(some[0]), 1 << RANK_BITS):
+            one_list = np.zeros(len(scores), np.uint8)  # (entries,)
+            total += float(precision_sums(scores, hits, one_list, num_lists=1, before=before)[0])
+            before = before[0] + len(hits), before[1] + int(np.count_nonzero(hits))
+        return total / max(self._positives, 1)

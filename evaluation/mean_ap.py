@@ -4,6 +4,7 @@ import numpy as np
 
 from evaluation.average_precision import precision_sums
 from evaluation.batch import Batch
+from evaluation.column import Column, pieces
 from evaluation.metric import Metric
 
 
@@ -22,9 +23,9 @@ class MeanAP(Metric):
 
     def __init__(self, top_k: int = 20) -> None:
         super().__init__(top_k)
-        self._scores: list[np.ndarray] = []  # (videos, k) each
-        self._hits: list[np.ndarray] = []  # (videos, k) each
-        self._classes: list[np.ndarray] = []  # (videos, k) each
+        self._scores = Column()  # (videos, k)
+        self._hits = Column()  # (videos, k)
+        self._classes = Column()  # (videos, k)
         self._positives = np.zeros(1, np.int64)  # (classes,) from the first update on
 
     def _accumulate(self, batch: Batch) -> None:
@@ -39,8 +40,9 @@ class MeanAP(Metric):
         has_positives = self._positives > 0
         if not np.any(has_positives):
             return float("nan")
-        scores = np.concatenate(self._scores).ravel()  # (entries,)
-        hits = np.concatenate(self._hits).ravel()  # (entries,)
-        classes = np.concatenate(self._classes).ravel()  # (entries,)
-        sums = precision_sums(scores, hits, classes, num_lists=len(self._positives))  # (classes,)
+        num_classes = len(self._positives)
+        columns = [own.array().ravel() for own in (self._scores, self._hits, self._classes)]  # (entries,) each
+        sums = np.zeros(num_classes)  # (classes,), each of one piece
+        for scores, hits, classes in pieces(columns, lambda some: some[2], num_classes):
+            sums += precision_sums(scores, hits, classes, num_lists=num_classes)
         return float(np.mean(sums[has_positives] / self._positives[has_positives]))

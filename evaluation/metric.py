@@ -7,14 +7,15 @@ from typing import ClassVar
 import numpy as np
 
 from evaluation.batch import Batch, ranked_batches
+from evaluation.column import Column
 
 
 class Metric(ABC):
     """A figure over all videos seen so far, whatever their order and the sizes of the batches.
 
     A new metric is a new file of this package with a subclass: a name, ``_accumulate`` and ``get``.
-    `MetricSet` finds it there. What it accumulates is in attributes whose names begin with an underscore: lists of
-    arrays, a part of the videos each, and numbers or arrays that add up. So what several machines have seen can be
+    `MetricSet` finds it there. What it accumulates is in attributes whose names begin with an underscore: a `Column`
+    for what it keeps of every video, and numbers or arrays that add up. So what several machines have seen can be
     put together.
 
     Args:
@@ -64,10 +65,10 @@ class Metric(ABC):
         """All that was accumulated, for another's `merge`."""
         state = {}
         for name, value in vars(self).items():
-            if name.startswith("_") and not isinstance(value, list):
+            if name.startswith("_") and not isinstance(value, Column):
                 state[name] = np.asarray(value)
             elif name.startswith("_") and value:
-                state[name] = np.concatenate(value)
+                state[name] = value.array()
         return state if self.num_classes is None else {**state, "num_classes": np.asarray(self.num_classes)}
 
     def merge(self, state: Mapping[str, np.ndarray]) -> None:
@@ -85,8 +86,10 @@ class Metric(ABC):
         for name, value in state.items():
             if name != "num_classes":
                 own = getattr(self, name)
-                added = [*own, value] if isinstance(own, list) else own + (value if value.ndim else value.item())
-                setattr(self, name, added)
+                if isinstance(own, Column):
+                    own.append(value)
+                else:
+                    setattr(self, name, own + (value if value.ndim else value.item()))
 
     @abstractmethod
     def _accumulate(self, batch: Batch) -> None:

@@ -23,6 +23,7 @@ import fcntl
 import functools
 import hashlib
 import json
+import math
 import os
 import re
 import shutil
@@ -155,14 +156,14 @@ class Journal:
                 flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
                 self._metrics = os.open(self.folder / "metrics.jsonl", flags, 0o644)
 
-    def metrics(self, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
-        """The values from byte ``offset`` of ``metrics.jsonl`` on, and where the next ones will start."""
-        entries = []
+    def metrics(self, offset: int = 0, most: float = math.inf) -> tuple[list[dict[str, Any]], int]:
+        """At ``most`` so many values from byte ``offset`` of ``metrics.jsonl`` on, and where the next ones start."""
+        entries: list[dict[str, Any]] = []
         try:
             with (self.folder / "metrics.jsonl").open("rb") as file:
                 file.seek(offset)
                 for line in file:
-                    if not line.endswith(b"\n"):
+                    if len(entries) >= most or not line.endswith(b"\n"):
                         break  # it is being written, or its writer died
                     offset += len(line)
                     with contextlib.suppress(ValueError):  # somebody's disk, or editor, was there

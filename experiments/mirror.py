@@ -24,6 +24,7 @@ FORMAT = "MongoObserver-0.7.0"  # of Sacred 0.8
 OUTPUT_HEAD, OUTPUT_TAIL = 100_000, 900_000  # characters of the output in the record; a document may have 16 MB
 CURVE_POINTS = 50_000  # of a metric in the record; more make its document too large, and Omniboard slow
 GROUP = 5_000  # points a write
+READ_POINTS = 20_000  # of the journal at a time
 
 
 class TakenError(Exception):
@@ -120,15 +121,17 @@ class Mirror:
 
     def _update_curves(self) -> None:
         """Append the values that are new in the journal; write a curve whole where it is not known what is there."""
-        entries, offset = self.journal.metrics(self._offset)
-        fresh: dict[str, list[dict[str, Any]]] = {}
-        for entry in entries:
-            fresh.setdefault(entry["name"], []).append(entry)
-        for name, added in fresh.items():
-            if name not in self._curves:
-                self._curves[name] = _Curve(self.database, self._id, self._run["uuid"], name)
-            self._curves[name].add(added)
-        self._offset = offset
+        while True:  # a group at a time: after a long absence of the store there are many
+            entries, self._offset = self.journal.metrics(self._offset, most=READ_POINTS)
+            fresh: dict[str, list[dict[str, Any]]] = {}
+            for entry in entries:
+                fresh.setdefault(entry["name"], []).append(entry)
+            for name, added in fresh.items():
+                if name not in self._curves:
+                    self._curves[name] = _Curve(self.database, self._id, self._run["uuid"], name)
+                self._curves[name].add(added)
+            if len(entries) < READ_POINTS:
+                break
         for curve in self._curves.values():
             curve.flush()
 

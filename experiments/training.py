@@ -150,8 +150,10 @@ def evaluate(
         for own, outputs in ahead:
             _update(metrics, own, outputs)
         bar.update(len(loader.dataset) - bar.n)
+    if not job.adds:
+        return metrics.get()
     whole = MetricSet()
-    for state in job.gather(metrics.state()) if job.adds else [metrics.state()]:
+    for state in job.gather(metrics.state()):
         whole.merge(state)
     return whole.get()
 

@@ -7,7 +7,7 @@ import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +63,41 @@ class Videos:
 
 
 @dataclass(frozen=True)
+class Epoch:
+    """An epoch of training from data files.
+
+    Attributes:
+        folder: where they lie.
+        index: what of them a peer reads, as `benchmarks.epoch` writes it.
+        order: "sorted", where batches are of videos of like length, or "random".
+        number: which epoch.
+        first, every: train on this batch and every so many after it; 0 and 1 for all.
+    """
+
+    folder: str
+    index: str
+    order: str
+    number: int
+    first: int = 0
+    every: int = 1
+
+
+@dataclass
+class Counted:
+    """What an epoch had, frames of all its videos together: those that are real, and with padding."""
+
+    videos: int = 0
+    real_frames: int = 0
+    padded_frames: int = 0
+
+    def add(self, lengths: np.ndarray, frames: int) -> None:
+        """One batch of videos of these lengths, (B,), as arrays of so many ``frames`` each."""
+        self.videos += len(lengths)
+        self.real_frames += int(lengths.sum())
+        self.padded_frames += len(lengths) * frames
+
+
+@dataclass(frozen=True)
 class Way:
     """One way to do a case's work.
 
@@ -70,11 +105,13 @@ class Way:
         step: do it for the batch of this number.
         wait: until all of it is done.
         logits: of the first batch's first videos, by the weights that all sides share.
+        epoch: train on what data files hold, where the way can.
     """
 
     step: Callable[[int], None]
     wait: Callable[[], None]
     logits: np.ndarray
+    epoch: Callable[[Epoch], Counted] | None = None
 
 
 Make = Callable[[Case, Path, list[str], list[Videos]], dict[str, Way]]  # the ways of these names, with saved weights
@@ -113,6 +150,8 @@ def serve(framework: str, make: Make, gemm: Gemm, save: Save | None = None) -> N
       answer has by how much their logits differ from those, as a share of the largest
     - ``{"run": one of these ways, "seconds": S}`` works for S seconds of the clock or, with ``"processor": true``, of
       processor time
+    - ``{"epoch": one of these ways, "of": an epoch}`` trains from files to updated
+      weights; ``"processor"`` as above, without what loads beside this process
     - ``{"gemm": N}`` multiplies matrices of N rows; ``"processor"`` as above
     """
     ways: dict[str, Way] = {}
@@ -134,6 +173,8 @@ def serve(framework: str, make: Make, gemm: Gemm, save: Save | None = None) -> N
                 _work(way, 0, case.steps)
         elif "gemm" in request:
             answer["gflops"] = _gflops(gemm, request["gemm"], request.get("processor", False))
+        elif "epoch" in request:
+            answer |= _epoch(ways[request["epoch"]], Epoch(**request["of"]), request.get("processor", False))
         else:
             assert case is not None
             answer |= _run(ways[request["run"]], case, request["seconds"], request.get("processor", False))
@@ -195,6 +236,16 @@ def _run(way: Way, case: Case, seconds: float, by_processor: bool) -> dict[str, 
         "processors": processor / clock,
         "peak_bytes": peak(),
     }
+
+
+def _epoch(way: Way, epoch: Epoch, by_processor: bool) -> dict[str, float]:
+    """What it had, the seconds it took, and the most memory so far."""
+    assert way.epoch is not None
+    now = time.process_time if by_processor else time.perf_counter
+    begin = now()
+    counted = way.epoch(epoch)
+    way.wait()
+    return {**asdict(counted), "seconds": now() - begin, "peak_bytes": peak()}
 
 
 def _gflops(gemm: Gemm, size: int, by_processor: bool) -> float:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.peers import measuring
-from benchmarks.peers.measuring import Case, Videos, Way
+from benchmarks.peers.measuring import Case, Counted, Epoch, Videos, Way
 from experiments import registry, subnormals
 
 subnormals.flush_to_zero()  # as run.py does it, before MXNet starts its threads
@@ -16,7 +16,8 @@ subnormals.flush_to_zero()  # as run.py does it, before MXNet starts its threads
 import mxnet as mx  # noqa: E402
 
 from benchmarks import nets  # noqa: E402
-from datasets.loader import Batch  # noqa: E402
+from datasets.loader import SORTED_BATCHES, Batch, Loader  # noqa: E402
+from datasets.video_dataset import VideoDataset  # noqa: E402
 from experiments import inference  # noqa: E402
 from experiments.inference import description, engines  # noqa: E402
 from experiments.optimization import make_trainer  # noqa: E402
@@ -68,7 +69,7 @@ def _training(case: Case, folder: Path, name: str, batches: list[Videos]) -> Way
     net = _loaded(case, folder)
     net.compile()
     logits = _logits(net, [own[: measuring.CHECKED_VIDEOS] for own in batches[0].features])
-    _, _, recipe = registry.split(case.numbers)
+    _, data, recipe = registry.split(case.numbers)
     trainer: Any = _NoTrainer() if name == measuring.WITHOUT else make_trainer(nets.inside(net), recipe)
     loss_of = LOSSES[recipe.loss][0]()
     loss_of.hybridize(static_alloc=True)
@@ -76,11 +77,21 @@ def _training(case: Case, folder: Path, name: str, batches: list[Videos]) -> Way
     given = [Batch(own.features, None, _many_hot(own.labels, case.classes), rows, case.batch_size) for own in batches]
     total = mx.nd.zeros(1)
 
-    def step(number: int) -> None:
+    def train(batch: Batch) -> None:
         nonlocal total
-        total += update(net, loss_of, trainer, given[number % len(given)], [mx.cpu()], recipe.loss_scale)
+        total += update(net, loss_of, trainer, batch, [mx.cpu()], recipe.loss_scale)
 
-    return Way(step, mx.nd.waitall, logits)
+    def epoch(of: Epoch) -> Counted:
+        dataset, counted = VideoDataset.open(Path(of.folder), "train"), Counted()
+        sorted_batches = SORTED_BATCHES if of.order == "sorted" else 1
+        loader = Loader(dataset, case.batch_size, data.seg_num, training=True, sorted_batches=sorted_batches)
+        for batch in loader.epoch(of.number, of.first, of.every):
+            train(batch)
+            frames = max(own.shape[1] for own in batch.features)
+            counted.add(np.full(len(batch.indices), frames) if batch.lengths is None else batch.lengths.max(1), frames)
+        return counted
+
+    return Way(lambda number: train(given[number % len(given)]), mx.nd.waitall, logits, epoch)
 
 
 def _prediction(case: Case, folder: Path, name: str, batches: list[Videos]) -> Way:

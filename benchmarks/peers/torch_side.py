@@ -12,8 +12,8 @@ from torch import nn
 from torch.nn import functional
 from torch.utils import mkldnn
 
-from benchmarks.peers import measuring
-from benchmarks.peers.measuring import Case, Videos, Way
+from benchmarks.peers import measuring, videos_torch
+from benchmarks.peers.measuring import Case, Counted, Epoch, Videos, Way
 
 
 class Net(nn.Module):
@@ -64,8 +64,7 @@ def _training(case: Case, folder: Path, name: str, batches: list[Videos]) -> Way
     update = torch.compile(optimizer.step) if name == "compiled" else optimizer.step
     total = torch.zeros(())
 
-    def step(number: int) -> None:
-        features, labels = given[number % len(given)]
+    def train(features: list[torch.Tensor], labels: torch.Tensor) -> None:
         logits = forward(*features)  # (B, C)
         if case.single_label:
             loss = functional.cross_entropy(logits, labels)
@@ -77,9 +76,19 @@ def _training(case: Case, folder: Path, name: str, batches: list[Videos]) -> Way
             update()
         total.add_(loss.detach())
 
+    def step(number: int) -> None:
+        train(*given[number % len(given)])
+
+    def epoch(of: Epoch) -> Counted:
+        counted = Counted()
+        for features, labels, lengths in videos_torch.batches(of, case.batch_size, case.numbers["seg_num"]):
+            train(features, labels)
+            counted.add(lengths.numpy(), max(own.shape[1] for own in features))
+        return counted
+
     for number in range(3 if name == "compiled" else 0):  # it compiles anew once the optimizer has a state
         step(number)
-    return Way(step, lambda: None, checked)
+    return Way(step, lambda: None, checked, epoch)
 
 
 def _prediction(case: Case, folder: Path, name: str, batches: list[Videos]) -> Way:

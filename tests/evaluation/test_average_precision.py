@@ -3,7 +3,7 @@ from itertools import permutations
 import numpy as np
 import pytest
 
-from evaluation.average_precision import precision_sums
+from evaluation.average_precision import RANK_BITS, coarse_rank, precision_sums
 
 
 def one_list(scores, hits):
@@ -55,3 +55,13 @@ def test_minus_zero_ties_with_zero():
 def test_float64_is_not_rounded_to_float32():
     lists = np.zeros(2, np.uint8)
     assert precision_sums(np.array([1.0, 1.0 + 1e-12]), np.array([False, True]), lists, num_lists=1)[0] == 1.0
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_coarse_rank_never_rises_with_the_score(dtype):
+    scores = np.sort(np.concatenate([np.random.default_rng(0).normal(0, 5, 5000), [-np.inf, -0.0, 0.0, 1.0, np.inf]]))
+    ranks = coarse_rank(scores.astype(dtype)).astype(np.int64)
+    assert (np.diff(ranks) <= 0).all()
+    assert 0 <= ranks.min() <= ranks.max() < 1 << RANK_BITS
+    near_1 = np.linspace(0.99, 1, 1000, dtype=dtype)
+    assert len(set(coarse_rank(near_1))) > (150 if dtype == np.float32 else 15)

@@ -1,8 +1,9 @@
+import tracemalloc
 from pathlib import Path
 
 import pytest
 
-from experiments import journal, runstore
+from experiments import journal, mirror, runstore
 from experiments.mirror import OUTPUT_HEAD, OUTPUT_TAIL, Mirror
 from experiments.store_keeper import SECANTUSD
 
@@ -42,6 +43,26 @@ def test_of_a_long_output_the_ends_alone_are_read_and_stored(make_run, runs_dir)
     assert (head, tail) == ("   0" * (OUTPUT_HEAD // 4), "  63" * (OUTPUT_TAIL // 4))
     left_out = (64 << 20) - OUTPUT_HEAD - OUTPUT_TAIL
     assert note == f"... {left_out:,} bytes are left out here; the whole is in {own.folder}/output.txt ..."
+
+
+@needs_secantus
+def test_many_values_are_copied_a_group_at_a_time(make_run, runs_dir, monkeypatch):
+    own = make_run(runs_dir)
+    for step in range(40_000):
+        own.metric("loss", step / 2, step)
+    found = []
+    with runstore.open_store(None, runs_dir) as store, store.client() as client:
+        for at_once in (100_000, 1000):
+            monkeypatch.setattr(mirror, "READ_POINTS", at_once)
+            tracemalloc.start()
+            Mirror(own, client[store.database]).update()
+            most = tracemalloc.get_traced_memory()[1]
+            tracemalloc.stop()
+            found.append((most, client[store.database]["metrics"].find_one({"name": "loss"})))
+    (whole, expected), (grouped, curve) = found
+    assert curve == expected
+    assert curve["steps"] == list(range(40_000))
+    assert grouped < 0.6 * whole
 
 
 def bytes_read() -> int:
