@@ -20,7 +20,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from benchmarks import arguments, published
-from benchmarks.peers.measuring import Case
+from benchmarks.peers.measuring import WHOLE, Case
 from benchmarks.plot import Bar
 from benchmarks.record import FOLDER, Record
 from benchmarks.sides import OURS, Side, need_peers, ratios, spread
@@ -43,7 +43,7 @@ COLUMNS = (
 # core: prediction in PyTorch without packed weights (0.6 to 0.75 of the speed with them) or compiled (as without), and
 # in Paddle without its engine (0.75); PyTorch's optimizers that are not fused, and Paddle's static graph.
 WAYS = {
-    "train": [(OURS, "gluon"), ("PyTorch", "fused"), ("PyTorch", "compiled"), ("Paddle", "eager")],
+    "train": [(OURS, "gluon"), (OURS, WHOLE), ("PyTorch", "fused"), ("PyTorch", "compiled"), ("Paddle", "eager")],
     "predict": [
         (OURS, "gluon"),
         (OURS, "mxnet"),

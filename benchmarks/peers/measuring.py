@@ -19,6 +19,7 @@ CHECKED_VIDEOS = 8  # the first ones of all, by which the logits of all sides ar
 LABELS = 3  # of a video that may have many
 GEMM_TRIES = 5
 WEIGHTS = "weights.npz"
+WHOLE = "whole"  # the way to train that computes a batch in one piece, where ours would not
 WITHOUT = "without optimizer"  # the way to train that leaves the weights as they are: what it saves, that one costs
 
 

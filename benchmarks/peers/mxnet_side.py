@@ -36,6 +36,7 @@ class _NoTrainer:
 
     loss_scale = None
     on_servers = False
+    adds_gradients = False
 
     def step(self, batch_size: float) -> None:
         """Does nothing."""
@@ -73,13 +74,16 @@ def _training(case: Case, folder: Path, name: str, batches: list[Videos]) -> Way
     trainer: Any = _NoTrainer() if name == measuring.WITHOUT else make_trainer(nets.inside(net), recipe)
     loss_of = LOSSES[recipe.loss][0]()
     loss_of.hybridize(static_alloc=True)
+    at_once = None if name == measuring.WHOLE else nets.inside(net).cpu_batch  # as a run has it
+    if at_once and case.batch_size > at_once and name != measuring.WITHOUT:
+        trainer.add_gradients()
     rows = np.arange(case.batch_size)
     given = [Batch(own.features, None, _many_hot(own.labels, case.classes), rows, case.batch_size) for own in batches]
     total = mx.nd.zeros(1)
 
     def train(batch: Batch) -> None:
         nonlocal total
-        total += update(net, loss_of, trainer, batch, [mx.cpu()], recipe.loss_scale)
+        total += update(net, loss_of, trainer, batch, [mx.cpu()], recipe.loss_scale, at_once)
 
     def epoch(of: Epoch) -> Counted:
         dataset, counted = VideoDataset.open(Path(of.folder), "train"), Counted()
