@@ -95,7 +95,7 @@ class AttentionLSTM(VideoModel):
     def attention_weights(self, features: Sequence[mx.nd.NDArray], lengths: Any = None) -> list[mx.nd.NDArray]:
         """Returns how much every frame weighs: (B, 1, T) for each modality, 0 on the padding."""
         return [
-            encoder.attend(mx.nd, frames, self.lengths_of(mx.nd, index, frames, lengths))[1]
+            encoder.attend(mx.nd, frames, self.lengths_of(mx.nd, index, frames, lengths))[1][0]
             for index, (encoder, frames) in enumerate(zip(self.encoders, features, strict=True))
         ]
 
@@ -128,21 +128,51 @@ class Encoder(HybridBlock):
             self.forwards = _lstm(lstm_size, embedding_size)
             self.backwards = _lstm(lstm_size, embedding_size)
             self.dropout = Dropout(dropout, dropout_mode)
-            self.score = _frame_dense(1, 2 * lstm_size)
+            self.score = Score(lstm_size)
 
     def hybrid_forward(self, F: Any, frames: Any, lengths: Any = None) -> Any:
         """Frames (B, T, F), lengths (B,) int32 or None -> (B, 2 H)."""
         outputs, weights = self.attend(F, frames, lengths)
-        return F.flatten(F.batch_dot(weights, outputs))  # (B, 2 H)
+        videos = [F.flatten(F.batch_dot(*own)) for own in zip(weights, outputs, strict=True)]  # (B, H) each
+        return F.concat(*videos, dim=1)  # (B, 2 H)
 
-    def attend(self, F: Any, frames: Any, lengths: Any) -> tuple[Any, Any]:
-        """Returns the outputs of the LSTM (B, T, 2 H) and the attention weights (B, 1, T)."""
+    def attend(self, F: Any, frames: Any, lengths: Any) -> tuple[list[Any], list[Any]]:
+        """Returns the outputs of both directions, (B, T, H) each, and the attention weights, (B, 1, T) each.
+
+        Those of the backward direction are as it saw the frames, the last real one first: what is small is turned
+        round, and not the outputs.
+        """
         embedded = F.swapaxes(self.embedding(frames), 0, 1)  # (T, B, E)
-        backwards = _reverse(F, self.backwards(_reverse(F, embedded, lengths)), lengths)  # (T, B, H)
-        outputs = F.concat(self.forwards(embedded), backwards, dim=2)  # (T, B, 2 H)
-        outputs = self.dropout(F.swapaxes(outputs, 0, 1))  # (B, T, 2 H)
-        scores = F.swapaxes(self.score(outputs), 1, 2)  # (B, 1, T)
-        return outputs, masked_softmax(F, scores, lengths, rows=1)
+        outputs = [self.forwards(embedded), self.backwards(_reverse(F, embedded, lengths))]  # (T, B, H) each
+        outputs = [self.dropout(F.swapaxes(own, 0, 1)) for own in outputs]  # (B, T, H) each
+        forwards, backwards = self.score(*outputs)  # (B, T, 1) each
+        backwards = _reverse(F, F.swapaxes(backwards, 0, 1), lengths)  # (T, B, 1)
+        scores = F.swapaxes(forwards, 1, 2) + F.transpose(backwards, axes=(1, 2, 0))  # (B, 1, T)
+        weights = masked_softmax(F, scores, lengths, rows=1)  # (B, 1, T)
+        turned = _reverse(F, F.transpose(weights, axes=(2, 0, 1)), lengths)  # (T, B, 1)
+        return outputs, [weights, F.transpose(turned, axes=(1, 2, 0))]
+
+
+class Score(nn.Dense):
+    """A layer on both directions' outputs of a frame, 2 H -> 1, without putting them together.
+
+    Args:
+        size: H.
+    """
+
+    def __init__(self, size: int) -> None:
+        initializer = xavier_uniform(2 * size, 1)
+        super().__init__(1, in_units=2 * size, weight_initializer=initializer, bias_initializer="zeros")
+        self._size = size
+
+    def hybrid_forward(self, F: Any, forwards: Any, backwards: Any, weight: Any, bias: Any) -> tuple[Any, Any]:
+        """Outputs (B, T, H) each -> what each gives to the score, (B, T, 1) each, the bias in the first one's."""
+        first = F.slice_axis(weight, axis=1, begin=0, end=self._size)  # (1, H)
+        second = F.slice_axis(weight, axis=1, begin=self._size, end=None)  # (1, H)
+        return (
+            F.FullyConnected(forwards, first, bias, num_hidden=1, flatten=False),
+            F.FullyConnected(backwards, second, num_hidden=1, no_bias=True, flatten=False),
+        )
 
 
 def _reverse(F: Any, sequence: Any, lengths: Any) -> Any:

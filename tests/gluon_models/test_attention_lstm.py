@@ -73,6 +73,12 @@ def test_lengths_are_not_ignored(paddle, net):
     assert np.abs(whole - cut).max() > 1e-3
 
 
+def turned(outputs):
+    """Both directions' outputs of one video, (n, H) each, in the order of its frames."""
+    forwards, backwards = outputs  # (1, n, H) each
+    return forwards[0], mx.nd.reverse(backwards[0], axis=0)
+
+
 @pytest.mark.parametrize("hybridize", [True, False])
 def test_attention_weights_are_those_of_paddles_outputs(paddle, net, hybridize):
     """The LSTM's outputs, summed by them, give Paddle's logits; and no weight is on the padding."""
@@ -82,7 +88,7 @@ def test_attention_weights_are_those_of_paddles_outputs(paddle, net, hybridize):
     weights = net.attention_weights(features, lengths)  # (B, 1, T) each
     for row, count in enumerate(paddle["length"].astype(int)):
         alone = [
-            encoder.attend(mx.nd, frames[row : row + 1, :count], None)[0][0]  # (n, 2 H)
+            mx.nd.concat(*turned(encoder.attend(mx.nd, frames[row : row + 1, :count], None)[0]), dim=1)  # (n, 2 H)
             for encoder, frames in zip(net.encoders, features, strict=True)
         ]
         video = [mx.nd.dot(own[row, :, :count], frames) for own, frames in zip(weights, alone, strict=True)]  # (1, 2 H)
