@@ -104,7 +104,8 @@ def _measure(given: argparse.Namespace, words: list[str]) -> None:
     ways = [own for own in WAYS[given.mode] if f"{own[0]}:{own[1]}" in given.ways]
     record = Record(given.mode, words, given.out)
     record.head(COLUMNS)
-    total = len(given.model) * len(given.batch) * given.rounds * len(ways)
+    count = sum(way != WHOLE or model in published.IN_PIECES for model in given.model for _, way in ways)
+    total = count * len(given.batch) * given.rounds
     limits: list[float] = []
     with tqdm(total=total, unit=" measurements", dynamic_ncols=True) as bar:
         for model in given.model:
@@ -114,7 +115,7 @@ def _measure(given: argparse.Namespace, words: list[str]) -> None:
                     ours.save(published.case(model, given.mode, 1), folder)
                 for batch_size in given.batch:
                     case = published.case(model, given.mode, batch_size)
-                    found = [Measured(*own) for own in ways]
+                    found = [Measured(*own) for own in ways if own[1] != WHOLE or model in published.IN_PIECES]
                     for _ in range(given.rounds):
                         for own in found:
                             bar.set_description(f"{model}, batch {batch_size}, {own}")

@@ -5,6 +5,7 @@ from datasets.layout import YOUTUBE8M_CLASSES, YOUTUBE8M_RANGE
 from experiments import registry
 
 MODELS = ("attention_cluster", "attention_lstm")
+IN_PIECES = ("attention_lstm",)  # those of which a run on a CPU computes a batch piece by piece
 FEATURE_DIMS = {"rgb": 1024, "audio": 128}
 FRAMES = 100  # what Attention Cluster sees of a video; as many are given to AttentionLSTM, which takes any number
 

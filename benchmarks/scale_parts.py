@@ -137,7 +137,7 @@ def evaluation(videos: int, folder: Path) -> dict[str, float]:
     )
     model.initialize()
     net = Dequantized(model, dataset.ranges)
-    net.hybridize(static_alloc=True)
+    net.hybridize(static_alloc=True, static_shape=True)
     with watched() as memory:
         begin = time.process_time()
         evaluate(net, Loader(dataset, BATCH_SIZE, 1, training=False), "sigmoid_cross_entropy", [mx.cpu()])

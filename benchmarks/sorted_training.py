@@ -79,7 +79,7 @@ def _gap(folder: Path, seed: int, order: str, given: argparse.Namespace, bar: tq
     model = zoo.create(numbers["model"], feature_dims=train.feature_dims, num_classes=train.num_classes, **sizes)
     model.initialize()
     net = Dequantized(model, train.ranges)
-    net.hybridize(static_alloc=True)
+    net.hybridize(static_alloc=True, static_shape=True)
     trainer = make_trainer(model, recipe)
     loss_of = LOSSES[recipe.loss][0]()
     loss_of.hybridize(static_alloc=True)

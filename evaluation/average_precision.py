@@ -85,5 +85,5 @@ def _falling_keys(scores: np.ndarray) -> np.ndarray:
     The bits of a float, read as an unsigned integer, rise with it where it is positive and fall where it is
     negative; flipped where it is positive, they fall throughout.
     """
-    bits = scores.view(f"i{scores.itemsize}")  # (entries,)
+    bits = (scores + 0).view(f"i{scores.itemsize}")  # (entries,), -0.0 as the 0.0 that it equals
     return np.where(bits < 0, bits, bits ^ np.iinfo(bits.dtype).max).view(f"u{scores.itemsize}")  # (entries,)

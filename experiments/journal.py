@@ -168,7 +168,7 @@ class Journal:
                     offset += len(line)
                     with contextlib.suppress(ValueError):  # somebody's disk, or editor, was there
                         entry = json.loads(line)
-                        if isinstance(entry, dict) and {"name", "step", "value"} <= entry.keys():
+                        if isinstance(entry, dict) and {"name", "step", "value", "time"} <= entry.keys():
                             entries.append(entry)
         except FileNotFoundError:
             pass

@@ -122,7 +122,7 @@ class Mirror:
     def _update_curves(self) -> None:
         """Append the values that are new in the journal; write a curve whole where it is not known what is there."""
         while True:  # a group at a time: after a long absence of the store there are many
-            entries, self._offset = self.journal.metrics(self._offset, most=READ_POINTS)
+            entries, offset = self.journal.metrics(self._offset, most=READ_POINTS)
             fresh: dict[str, list[dict[str, Any]]] = {}
             for entry in entries:
                 fresh.setdefault(entry["name"], []).append(entry)
@@ -130,6 +130,7 @@ class Mirror:
                 if name not in self._curves:
                     self._curves[name] = _Curve(self.database, self._id, self._run["uuid"], name)
                 self._curves[name].add(added)
+            self._offset = offset
             if len(entries) < READ_POINTS:
                 break
         for curve in self._curves.values():

@@ -80,7 +80,8 @@ def train(
         log,
         config["seed"],
         job,
-        config["runtime"]["device_batch"] or (model.cpu_batch if contexts[0].device_type == "cpu" else None),
+        at_once=config["runtime"]["device_batch"]
+        or (getattr(model, "cpu_batch", None) if contexts[0].device_type == "cpu" else None),
     )
 
 
@@ -142,5 +143,5 @@ def _net(model: gluon.HybridBlock, dataset: VideoDataset) -> gluon.HybridBlock:
         if dataset.ranges
         else model
     )
-    net.compile()
+    net.hybridize(static_alloc=True, static_shape=True)
     return net

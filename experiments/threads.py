@@ -14,7 +14,7 @@ _QUOTA = Path("/sys/fs/cgroup/cpu.max")  # of a container: microseconds of proce
 
 def use_all_cores() -> None:
     """Let MXNet do so, if nobody has said how many threads it takes; call it before MXNet is imported."""
-    os.environ.setdefault("OMP_NUM_THREADS", str(cores()))
+    os.environ["OMP_NUM_THREADS"] = str(number())
 
 
 def number() -> int:
@@ -25,8 +25,15 @@ def number() -> int:
 
 def cores() -> int:
     """Cores that this process may use: two processors that share one count once, and no more than a quota allows."""
-    processors = os.sched_getaffinity(0)
-    return max(1, min(len({_core(number) for number in processors}), _quota()))
+    processors = _allowed()
+    return max(1, min(len({_core(processor) for processor in processors}), _quota(len(processors))))
+
+
+def _allowed() -> set[int]:
+    """The processors that this process may use, by number; where the system knows no such limit, all."""
+    if hasattr(os, "sched_getaffinity"):
+        return os.sched_getaffinity(0)
+    return set(range(os.cpu_count() or 1))
 
 
 def _core(processor: int) -> str:
@@ -37,9 +44,10 @@ def _core(processor: int) -> str:
         return str(processor)
 
 
-def _quota() -> int:
+def _quota(processors: int) -> int:
+    """How many of ``processors`` a container may keep busy."""
     try:
         allowed, period = _QUOTA.read_text().split()
     except (OSError, ValueError):
-        return len(os.sched_getaffinity(0))
-    return len(os.sched_getaffinity(0)) if allowed == "max" else math.ceil(int(allowed) / int(period))
+        return processors
+    return processors if allowed == "max" else math.ceil(int(allowed) / int(period))

@@ -43,7 +43,7 @@ class Trained:
 
     def engine(self) -> Engine:
         """As an engine of prediction."""
-        self.net.compile()
+        self.net.hybridize(static_alloc=True, static_shape=True)
         return lambda batch: self.net(*_arrays(batch)).asnumpy()
 
     def explainer(self) -> Explainer:

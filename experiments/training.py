@@ -150,7 +150,7 @@ def evaluate(
         for own, outputs in ahead:
             _update(metrics, own, outputs)
         bar.update(len(loader.dataset) - bar.n)
-    if not job.adds:
+    if job.workers == 1 or not job.adds:
         return metrics.get()
     whole = MetricSet()
     for state in job.gather(metrics.state()):
@@ -213,7 +213,7 @@ Arrays = tuple[list[mx.nd.NDArray], mx.nd.NDArray | None, mx.nd.NDArray]  # feat
 def _rounds(batch: Batch, contexts: list[mx.Context], at_once: int | None) -> Iterator[list[tuple[slice, mx.Context]]]:
     """The rows of ``batch`` for each device, as even as can be, in rounds of at most ``at_once`` a device.
 
-    None for devices that would have no video; at least one round.
+    Devices without a video are left out; there is at least one round.
     """
     count = len(batch.indices)
     rounds = max(1, -(-count // (at_once * len(contexts)))) if at_once else 1

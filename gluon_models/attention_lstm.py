@@ -165,6 +165,10 @@ class Score(nn.Dense):
         super().__init__(1, in_units=2 * size, weight_initializer=initializer, bias_initializer="zeros")
         self._size = size
 
+    def _alias(self) -> str:
+        """Named as Gluon's: by the order of names optimizers find their states in a checkpoint again."""
+        return "dense"
+
     def hybrid_forward(self, F: Any, forwards: Any, backwards: Any, weight: Any, bias: Any) -> tuple[Any, Any]:
         """Outputs (B, T, H) each -> what each gives to the score, (B, T, 1) each, the bias in the first one's."""
         first = F.slice_axis(weight, axis=1, begin=0, end=self._size)  # (1, H)

@@ -29,6 +29,10 @@ class VideoDense(nn.Dense):
     B is small: the large factor has to be the left one. There the operator has to be told B.
     """
 
+    def _alias(self) -> str:
+        """Named as Gluon's: by the order of names optimizers find their states in a checkpoint again."""
+        return "dense"
+
     @property
     def is_large(self) -> bool:
         """Whether it is worth while to know B."""
@@ -41,7 +45,8 @@ class VideoDense(nn.Dense):
             return super().hybrid_forward(F, x, weight, bias)
         products = F.transpose(F.FullyConnected(weight, x, num_hidden=rows, no_bias=True))  # (B, units)
         # A matrix product, because the backward pass of MXNet's broadcasting is several times slower on a CPU.
-        ones, column = F.ones((rows, 1)), F.reshape(bias, shape=(-1, 1))  # (B, 1), (units, 1)
+        ones = F.ones_like(F.slice_axis(x, axis=1, begin=0, end=1))  # (B, 1)
+        column = F.reshape(bias, shape=(-1, 1))  # (units, 1)
         output = products + F.FullyConnected(ones, column, num_hidden=self._units, no_bias=True)  # (B, units)
         return output if self.act is None else self.act(output)
 

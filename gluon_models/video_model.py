@@ -59,12 +59,8 @@ class VideoModel(HybridBlock):
         if self._graph_of != graph_of:
             self._clear_cached_op()  # a hybridized graph either has the input `lengths` or has not
             self._graph_of = graph_of
-        with rows_known(graph_of[1]):
+        with rows_known(graph_of[1] if self._active else None):  # a part may be compiled alone, for any number
             return super().forward(list(features), lengths)
-
-    def compile(self) -> None:
-        """Hybridize, for speed: a graph's memory and what its operators hold are kept from batch to batch."""
-        self.hybridize(static_alloc=True, static_shape=True)
 
     def _rows(self, frames: mx.nd.NDArray) -> int | None:
         """How many videos a graph is made for; None for any number, where knowing it would not make it faster."""

@@ -68,7 +68,7 @@ def gemm(matrix: np.ndarray) -> Callable[[], None]:
 
 def _training(case: Case, folder: Path, name: str, batches: list[Videos]) -> Way:
     net = _loaded(case, folder)
-    net.compile()
+    net.hybridize(static_alloc=True, static_shape=True)
     logits = _logits(net, [own[: measuring.CHECKED_VIDEOS] for own in batches[0].features])
     _, data, recipe = registry.split(case.numbers)
     trainer: Any = _NoTrainer() if name == measuring.WITHOUT else make_trainer(nets.inside(net), recipe)

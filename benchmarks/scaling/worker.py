@@ -52,7 +52,7 @@ class Session:
         self.keys = [parameter.data().size for parameter in model.collect_params().values()]
         ranges = {name: self.dataset.ranges.get(name) for name in self.dataset.feature_dims}
         self._net = Dequantized(model, ranges) if self.dataset.ranges else model
-        self._net.compile()
+        self._net.hybridize(static_alloc=True, static_shape=True)
         self._trainer = make_trainer(model, self.recipe, job)
         self._loss_of = LOSSES[self.recipe.loss][0]()
         self._loss_of.hybridize(static_alloc=True)

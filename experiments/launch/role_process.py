@@ -14,6 +14,7 @@ from experiments.journal import Journal
 from experiments.launch import MARKER, signs
 from experiments.launch.signs import Signs
 from experiments.launch.wire import Inlet
+from experiments.threads import cores
 
 _BAR_SECONDS = 0.5
 _LONGEST_LINE = 1 << 16  # bytes
@@ -142,8 +143,7 @@ class RoleProcess:
 
 def _share(told: dict[str, str], place: int, workers: int) -> dict[str, str]:
     """Its part of the machine's cores, where nobody has said how many threads it takes, and of the GPUs."""
-    cores = max(1, len(os.sched_getaffinity(0)) // workers)
-    share = {} if told.get("OMP_NUM_THREADS") else {"OMP_NUM_THREADS": str(cores)}
+    share = {} if told.get("OMP_NUM_THREADS") else {"OMP_NUM_THREADS": str(max(1, cores() // workers))}
     visible = told.get("CUDA_VISIBLE_DEVICES")
     present = sorted((path.name.removeprefix("nvidia") for path in Path("/dev").glob("nvidia[0-9]*")), key=int)
     gpus = present if visible is None else [word for word in visible.split(",") if word]

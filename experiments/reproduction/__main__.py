@@ -29,6 +29,7 @@ from experiments.reproduction.progress import Progress, overview
 from experiments.reproduction.runner import LOCK, Here, Runner
 from experiments.results import words
 from experiments.summary import TITLES
+from experiments.threads import cores
 
 REFRESH_SECONDS = 2.0
 
@@ -129,7 +130,7 @@ def _runner(given: argparse.Namespace, runs: RunsOfCells) -> Iterator[Runner]:
             runner.check(workers, runs.runs_dir, given.mongo)
             yield workers
             return
-    jobs = given.jobs or (1 if given.devices.startswith("gpu") else len(os.sched_getaffinity(0)))
+    jobs = given.jobs or (1 if given.devices.startswith("gpu") else cores())
     here = Here(jobs)
     try:
         yield here

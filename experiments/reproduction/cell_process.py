@@ -13,6 +13,7 @@ from experiments import ROOT, child
 from experiments.registry import Cell
 from experiments.reproduction.cell_runs import RunsOfCells
 from experiments.reproduction.plan import DONE, NO_DATA, RUNNING, task_of
+from experiments.threads import cores
 
 INTERRUPTED = "interrupted"
 LOOK_SECONDS = 0.5  # between looks whether it is still wanted
@@ -56,7 +57,7 @@ def run(cell: Cell, seed: int, order: Order, seat: Seat) -> str:
 
 
 def _train(words: list[str], order: Order, seat: Seat) -> str:
-    threads = max(1, len(os.sched_getaffinity(0)) // order.slots.get(seat.host, 1))
+    threads = max(1, cores() // order.slots.get(seat.host, 1))
     command = [sys.executable, str(ROOT / "experiments" / "run.py"), "with", *words, *order.runtime]
     with tempfile.TemporaryFile() as said:
         process = child.start(

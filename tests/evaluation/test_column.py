@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from evaluation import MetricSet, column
+from evaluation.average_precision import coarse_rank
 from evaluation.column import Column, pieces
 
 
@@ -111,6 +112,13 @@ def test_metrics_are_the_same_in_pieces(levels, dtype, monkeypatch, small):
 
 
 @pytest.mark.usefixtures("small")
+def test_zeros_of_both_signs_are_one_tie():
+    scores = np.array([0.0, -0.0, 0.5, -0.5, -0.0], np.float32)
+    ranks = coarse_rank(scores)
+    assert ranks[0] == ranks[1] == ranks[4]
+    assert ranks[2] < ranks[0] < ranks[3]
+
+
 def test_memory_does_not_grow_with_the_videos():
     def peak(count):
         predictions, labels = videos_of(count)

@@ -47,7 +47,7 @@ class Session:
         mx.random.seed(job.rank)  # what the first worker begins with counts
         self.model.initialize(ctx=contexts)
         self.net = Dequantized(self.model, train.ranges)
-        self.net.compile()
+        self.net.hybridize(static_alloc=True, static_shape=True)
         self.losses = {}
         recipe = replace(entry.training, epochs=epochs, log_interval=5, valid_interval=epochs, **changes)
         share = (job.rank, job.workers)

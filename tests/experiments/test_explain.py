@@ -120,6 +120,12 @@ def test_the_weights_are_those_that_the_prediction_was_made_by(make_run, tmp_pat
         np.testing.assert_allclose([told[number] for number in range(4)], expected, atol=2e-5)
 
 
+def both_directions(encoder, frames):
+    """The LSTM's outputs, (n, 2 H), in the order of the frames."""
+    forwards, backwards = encoder.attend(mx.nd, mx.nd.array(frames)[None], None)[0]  # (1, n, H) each
+    return np.concatenate([forwards.asnumpy()[0], backwards.asnumpy()[0, ::-1]], axis=1)
+
+
 def summed(net, place, frames, units):
     """What the classifier gets of a modality: the sums of its frames, or of the LSTM's outputs, by these weights."""
     if isinstance(net, zoo.find("attention_cluster")):
@@ -127,7 +133,7 @@ def summed(net, place, frames, units):
     else:
         width = 2 * MODELS["attention_lstm"]["lstm_size"]
         if len(frames):
-            frames = net.encoders[place].attend(mx.nd, mx.nd.array(frames)[None], None)[0][0].asnumpy()  # (n, 2 H)
+            frames = both_directions(net.encoders[place], frames)  # (n, 2 H)
     return (units @ frames).ravel() if len(frames) else np.zeros(width)
 
 

@@ -110,6 +110,8 @@ def test_a_killed_server_is_replaced_under_its_users(runs_dir, machine):
                 return False
 
         machine.wait_until(answers)
+        # The new one answers a moment before the keeper has written where it is.
+        machine.wait_until(lambda: StoreFolder(runs_dir / "store").read_address() is not None)
         assert pids(runs_dir)[0] != server
         assert pids(runs_dir)[1] == keeper
 

@@ -14,6 +14,10 @@ MODEL = {
     "feature_dims": {"rgb": 64, "audio": 8}, "num_classes": 10, "cluster_nums": 16, "attention": "fc1",
     "shifting": True, "hidden_units": [256, 1024], "dropout": 0.0,
 }  # fmt: skip
+LSTM = {
+    "feature_dims": {"rgb": 6, "audio": 3}, "num_classes": 5, "embedding_size": 4, "lstm_size": 3, "hidden_units": [7],
+    "dropout": 0.0,
+}  # fmt: skip
 
 
 def layers(activation, units=UNITS):
@@ -46,6 +50,32 @@ def test_values_and_gradients_are_those_of_a_dense_layer(activation, rows):
         np.testing.assert_allclose(own, expected, rtol=1e-4, atol=1e-5 * np.abs(expected).max())
 
 
+def test_names_come_in_the_order_of_dense_layers():
+    """Optimizers find their states in a checkpoint by it."""
+    net = zoo.create("attention_lstm", **LSTM)
+    names = sorted(net.collect_params())
+    blocks = [name.split("_")[1] for name in names]
+    assert list(dict.fromkeys(blocks)) == ["dense0", "dense1", "encoder0", "encoder1"]
+    assert sum("_dense" in name for name in names) == 4 + 2 * 4
+
+
+@pytest.mark.parametrize("context", [mx.cpu(0), mx.cpu(1)])
+def test_gradients_are_added_where_that_is_asked_for(context):
+    layer, _ = layers("tanh")
+    layer.collect_params().reset_ctx(context)
+    x = mx.nd.random.normal(shape=(6, IN), ctx=context)
+    found = []
+    for pieces in ([x], [x[:4], x[4:]]):
+        layer.weight.grad_req = "add"
+        layer.weight.zero_grad()
+        for piece in pieces:
+            with autograd.record():
+                total = layer(piece).sum()
+            total.backward()
+        found.append(layer.weight.grad(context).asnumpy())
+    np.testing.assert_allclose(*found, rtol=1e-4, atol=1e-5)
+
+
 def operators(symbol):
     return symbol.tojson().count('"op": "FullyConnected"')
 
@@ -72,7 +102,7 @@ def test_a_compiled_net_follows_the_number_of_videos(name):
         net.initialize()
     for parameter, own in zip(plain.collect_params().values(), compiled.collect_params().values(), strict=True):
         own.set_data(parameter.data())
-    compiled.compile()
+    compiled.hybridize(static_alloc=True, static_shape=True)
     for rows, training in ((6, True), (6, True), (2, True), (6, False), (3, False), (6, True)):
         features = [mx.nd.array(random.standard_normal((rows, 5, width))) for width in (64, 8)]
         outputs, gradients = [], []
