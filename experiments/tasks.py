@@ -80,8 +80,7 @@ def train(
         log,
         config["seed"],
         job,
-        at_once=config["runtime"]["device_batch"]
-        or (getattr(model, "cpu_batch", None) if contexts[0].device_type == "cpu" else None),
+        at_once=config["runtime"]["device_batch"] or _chosen_by(model, contexts),
     )
 
 
@@ -103,6 +102,11 @@ def evaluate(config: Mapping[str, Any], info: dict[str, Any], job: Collective | 
     training.align(model, job)
     loader = _valid_loader(valid_set, data, config["runtime"]["workers"])
     return training.evaluate(_net(model, valid_set), loader, recipe.loss, contexts, job)
+
+
+def _chosen_by(model: gluon.HybridBlock, contexts: Sequence[mx.Context]) -> int | None:
+    """How many videos a device trains on at once, at most, where nobody has said."""
+    return getattr(model, "cpu_batch", None) if contexts[0].device_type == "cpu" else None
 
 
 def _valid_loader(dataset: VideoDataset, data: Data, workers: int) -> Loader:

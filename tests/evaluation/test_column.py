@@ -111,7 +111,6 @@ def test_metrics_are_the_same_in_pieces(levels, dtype, monkeypatch, small):
     assert in_pieces["mean_ap"] == whole["mean_ap"]
 
 
-@pytest.mark.usefixtures("small")
 def test_zeros_of_both_signs_are_one_tie():
     scores = np.array([0.0, -0.0, 0.5, -0.5, -0.0], np.float32)
     ranks = coarse_rank(scores)
@@ -119,6 +118,7 @@ def test_zeros_of_both_signs_are_one_tie():
     assert ranks[2] < ranks[0] < ranks[3]
 
 
+@pytest.mark.usefixtures("small")
 def test_memory_does_not_grow_with_the_videos():
     def peak(count):
         predictions, labels = videos_of(count)
