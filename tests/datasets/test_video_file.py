@@ -67,7 +67,8 @@ def test_a_video_cut_in_the_middle_gives_what_is_there_and_says_so(tmp_path):
             found = levels(frames)
             break
         except DataError as error:  # FFmpeg's other thread is at the break before this one has a picture: seen once
-            assert "no picture can be decoded" in str(error)
+            if "no picture can be decoded" not in str(error):
+                raise
     assert 1 <= len(found) < 10
     assert found == [10 * second for second in range(len(found))]
     assert any("broken" in note or "cut off" in note for note in frames.notes)
