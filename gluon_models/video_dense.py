@@ -26,8 +26,8 @@ class VideoDense(nn.Dense):
     """y = activation(x W^T + b), as `nn.Dense`, for x (B, in_units).
 
     Of the two ways to multiply, x W^T and (W x^T)^T, MXNet's oneDNN takes the second 5, 1.9 and 1.2 times as
-    fast for a B of 32, 128 and 256 (two threads, 36,864 to 1,024): the large factor has to be the left one. The operator
-    has to be told B then.
+    fast for a B of 32, 128 and 256 (two threads, 36,864 to 1,024): the large factor has to be the left one. The
+    operator has to be told B then.
     """
 
     def _alias(self) -> str:
