@@ -7,6 +7,7 @@ GPU ?= $(if $(wildcard .venv/.complete-gpu),1)
 BUILD := $(if $(filter-out 0,$(GPU)),-gpu)
 BENCHMARKS := loader convert metrics run_log flash_mnist_head train predict predict_files start_up epoch \
   sorted_training scale scaling
+WITHOUT_ROUNDS := run_log sorted_training scale scaling
 
 REPRODUCE = $(if $(filter-out 0,$(QUICK)),--quick) $(if $(EPOCHS),--epochs $(EPOCHS)) $(if $(CELLS),--cells '$(CELLS)') \
   $(if $(REPLICATES),--replicates $(REPLICATES)) $(if $(JOBS),--jobs $(JOBS)) $(if $(DEVICES),--devices $(DEVICES)) \
@@ -30,10 +31,11 @@ data: setup ## Flash-MNIST from MNIST, into data/flash_mnist (MNIST_DIR=FOLDER: 
 youtube8m: setup ## download and convert YouTube-8M: make youtube8m ARGS="--partition 2/frame/train --shard 1,100"
 	@$(PY) -m datasets.youtube8m --out data/youtube8m $(ARGS)
 
-bench: $(addprefix bench-,$(or $(CASE),$(BENCHMARKS))) ## speeds, ours beside PyTorch's and Paddle's (one of them: CASE=predict)
+bench: $(addprefix bench-,$(or $(CASE),$(BENCHMARKS))) ## speeds, ours beside PyTorch's and Paddle's (one of them: CASE=predict; ROUNDS=1)
 
 $(addprefix bench-,$(BENCHMARKS)): bench-%: setup
-	@$(PY) -W ignore -m benchmarks.$(if $(filter train predict,$*),models --mode $*,$*) $(ARGS)
+	@$(PY) -W ignore -m benchmarks.$(if $(filter train predict,$*),models --mode $*,$*) \
+	  $(if $(ROUNDS),$(if $(filter $*,$(WITHOUT_ROUNDS)),,--rounds $(ROUNDS))) $(ARGS)
 
 $(addprefix bench-,loader convert metrics flash_mnist_head train predict epoch): .venv-peers/.complete
 

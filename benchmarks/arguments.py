@@ -1,10 +1,22 @@
 """What the benchmarks' command lines have in common."""
 
+import argparse
 import math
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
+from benchmarks.record import FOLDER
 from experiments.errors import UserError
+
+
+def parser(case: str, about: str | None, rounds: int | None = None) -> argparse.ArgumentParser:
+    """The command line of a case, which knows ``--out`` and, where so many are usual, ``--rounds``."""
+    own = argparse.ArgumentParser(prog=f"python -m benchmarks.{case}", description=about)
+    own.add_argument("--out", type=Path, default=FOLDER, help="folder for the record (runs/bench)")
+    if rounds:
+        own.add_argument("--rounds", type=number, default=rounds, help="(%(default)s)")
+    return own
 
 
 def number(text: str) -> int:

@@ -26,7 +26,7 @@ from tqdm import tqdm
 from benchmarks import arguments, sides
 from benchmarks.inputs import synthetic_videos
 from benchmarks.plot import LIMIT, Bar
-from benchmarks.record import FOLDER, Record
+from benchmarks.record import Record
 from benchmarks.sides import need_peers, ratios, spread
 from experiments import ROOT
 from experiments.errors import UserError
@@ -44,10 +44,8 @@ COLUMNS = ("converter", "videos/s:", "MB/s:", "of the loop with as many processe
 
 def main(words: list[str]) -> int:
     """Measure and print; the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.convert", description=__doc__)
+    parser = arguments.parser("convert", __doc__, rounds=3)
     parser.add_argument("--videos", type=arguments.number, default=2000, help="(%(default)s)")
-    parser.add_argument("--rounds", type=arguments.number, default=3, help="(%(default)s)")
-    parser.add_argument("--out", type=Path, default=FOLDER, help="folder for the record (runs/bench)")
     given = parser.parse_args(words)
     return arguments.told(lambda: _measure(given, words))
 

@@ -28,13 +28,14 @@ from benchmarks import arguments, published
 from benchmarks.inputs import synthetic_videos
 from benchmarks.models import TOLERANCE
 from benchmarks.peers.measuring import Case, Epoch
-from benchmarks.record import FOLDER, Record
+from benchmarks.record import Record
 from benchmarks.sides import OURS, Side, need_peers, ratios, spread
 from datasets.video_dataset import VideoDataset
+from experiments.threads import cores
 
 VIDEOS = 2048
 # Batch size and, of the epoch's batches, how many there are to one that is trained on.
-SIZES = {"attention_cluster": (256, 1), "attention_lstm": (64, 8)}
+SIZES = {"attention_cluster": (256, 1), "attention_lstm": (128, 8)}
 WAYS = {  # framework, its way to train, order of the videos
     "attention_cluster": [(OURS, "gluon", "random"), ("PyTorch", "fused", "random")],
     "attention_lstm": [(OURS, "gluon", "sorted"), (OURS, "gluon", "random"), ("PyTorch", "fused", "random")],
@@ -86,17 +87,15 @@ class Measured:
 
 def main(words: list[str]) -> int:
     """Measure and print; the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.epoch", description=__doc__)
+    parser = arguments.parser("epoch", __doc__, rounds=3)
     models = arguments.some_of(published.MODELS)
     sizes = {name: "/".join(str(own[place]) for own in SIZES.values()) for place, name in enumerate(("batch", "every"))}
     parser.add_argument("--model", type=models, default=list(published.MODELS), help=",".join(published.MODELS))
     parser.add_argument("--videos", type=arguments.number, default=VIDEOS, help="an epoch (%(default)s)")
     parser.add_argument("--batch", type=arguments.number, help=f"batch size ({sizes['batch']})")
     parser.add_argument("--every", type=arguments.number, help=f"1 trains on the whole epoch ({sizes['every']})")
-    parser.add_argument("--rounds", type=arguments.number, default=3, help="(%(default)s)")
     parser.add_argument("--one-core", action="store_true", help="one thread, by processor time: for a busy machine")
     parser.add_argument("--small", action="store_true", help="nets of a few units, to try the command")
-    parser.add_argument("--out", type=Path, default=FOLDER, help="folder for the record (runs/bench)")
     given = parser.parse_args(words)
     return arguments.told(lambda: _measure(given, words))
 
@@ -119,7 +118,7 @@ def _measure(given: argparse.Namespace, words: list[str]) -> None:
         for model in given.model:
             case, every = _case(model, given)
             found = [Measured(*own) for own in WAYS[model]]
-            with Side(OURS, _threads()) as ours:
+            with Side(OURS, cores()) as ours:
                 ours.save(case, Path(place))
             for number in range(given.rounds):
                 for own in found:
@@ -221,16 +220,12 @@ def _case(model: str, given: argparse.Namespace) -> tuple[Case, int]:
 
 
 def _once(own: Measured, case: Case, folder: Path, epoch: Epoch, by_processor: bool, record: Record) -> None:
-    with Side(own.framework, _threads()) as side:
+    with Side(own.framework, cores()) as side:
         own.version = side.load(case, folder, [own.way], TOLERANCE)
         answer = side.ask(epoch=own.way, of=asdict(epoch), processor=by_processor)
     own.answers.append(answer)
-    about = {"model": case.numbers["model"], "batch_size": case.batch_size, "threads": _threads()}
+    about = {"model": case.numbers["model"], "batch_size": case.batch_size, "threads": cores()}
     record.add(**about, way=own.way, order=own.order, epoch=epoch.number, every=epoch.every, **answer)
-
-
-def _threads() -> int:
-    return len(os.sched_getaffinity(0))
 
 
 if __name__ == "__main__":

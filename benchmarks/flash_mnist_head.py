@@ -18,7 +18,7 @@ from pathlib import Path
 from benchmarks import arguments
 from benchmarks.peers.measuring import WITHOUT, Case
 from benchmarks.plot import Bar
-from benchmarks.record import FOLDER, Record
+from benchmarks.record import Record
 from benchmarks.sides import OURS, Side, need_peers, ratios, spread
 from experiments import registry
 
@@ -35,11 +35,9 @@ Speeds = dict[str, list[float]]  # videos a second by the way to train, one a ro
 
 def main(words: list[str]) -> int:
     """Measure and print; the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.flash_mnist_head", description=__doc__)
+    parser = arguments.parser("flash_mnist_head", __doc__, rounds=3)
     parser.add_argument("--clusters", type=arguments.numbers, default=[1, 8, 32, 128], help="values of N (1,8,32,128)")
-    parser.add_argument("--rounds", type=arguments.number, default=3, help="(%(default)s)")
     parser.add_argument("--seconds", type=arguments.seconds, default=0.3, help="a measurement, at least (%(default)s)")
-    parser.add_argument("--out", type=Path, default=FOLDER, help="folder for the record (runs/bench)")
     given = parser.parse_args(words)
     return arguments.told(lambda: _measure(given, words))
 

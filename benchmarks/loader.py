@@ -15,7 +15,6 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 
@@ -24,7 +23,7 @@ from benchmarks.inputs import synthetic_videos
 from benchmarks.peers import delivered
 from benchmarks.peers.delivered import Delivered
 from benchmarks.plot import LIMIT, Bar
-from benchmarks.record import FOLDER, Record
+from benchmarks.record import Record
 from benchmarks.sides import Side, need_peers, ratios, spread
 from datasets.loader import PREFETCHED_BATCHES, Loader
 from datasets.video_dataset import VideoDataset
@@ -42,12 +41,10 @@ COLUMNS = ("experiment", "frames", "batch:", "reader", "videos/s:", "of the fast
 
 def main(words: list[str]) -> int:
     """Measure and print; the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.loader", description=__doc__)
+    parser = arguments.parser("loader", __doc__, rounds=5)
     experiment = arguments.some_of(list(CASES))
     parser.add_argument("--experiment", type=experiment, default=list(CASES), help=",".join(CASES))
     parser.add_argument("--videos", type=arguments.number, default=6000, help="fewer tell little (%(default)s)")
-    parser.add_argument("--rounds", type=arguments.number, default=5, help="(%(default)s)")
-    parser.add_argument("--out", type=Path, default=FOLDER, help="folder for the record (runs/bench)")
     given = parser.parse_args(words)
     return arguments.told(lambda: _measure(given, words))
 

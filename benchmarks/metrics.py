@@ -10,20 +10,19 @@ give the same values, or nothing is measured.
 
 import argparse
 import itertools
-import os
 import statistics
 import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
 from benchmarks import arguments
 from benchmarks.plot import Bar
-from benchmarks.record import FOLDER, Record
+from benchmarks.record import Record
 from benchmarks.sides import OURS, Side, need_peers, ratios, spread
 from experiments.errors import UserError
+from experiments.threads import cores
 
 PEER = "PyTorch"
 MODULES = {OURS: "metrics_numpy", PEER: "metrics_torch"}
@@ -36,19 +35,17 @@ Answer = Mapping[str, Any]  # see `peers.scored.serve`
 
 def main(words: list[str]) -> int:
     """Measure and print; the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.metrics", description=__doc__)
+    parser = arguments.parser("metrics", __doc__, rounds=3)
     videos = [10_000, 100_000]
     parser.add_argument("--videos", type=arguments.numbers, default=videos, help="numbers of them (10000,100000)")
     parser.add_argument("--batch", type=arguments.numbers, default=[128, 1024], help="batch sizes (128,1024)")
-    parser.add_argument("--rounds", type=arguments.number, default=3, help="(%(default)s)")
-    parser.add_argument("--out", type=Path, default=FOLDER, help="folder for the record (runs/bench)")
     given = parser.parse_args(words)
     return arguments.told(lambda: _measure(given, words))
 
 
 def _measure(given: argparse.Namespace, words: list[str]) -> None:
     need_peers()
-    sides = list(dict.fromkeys([(OURS, 1), (PEER, 1), (PEER, len(os.sched_getaffinity(0)))]))
+    sides = list(dict.fromkeys([(OURS, 1), (PEER, 1), (PEER, cores())]))
     same([_ask(side, COMPARED_VIDEOS, given.batch[0]) for side in sides])
     record = Record("metrics", words, given.out)
     record.head(COLUMNS)

@@ -22,8 +22,9 @@ from tqdm import tqdm
 from benchmarks import arguments, published
 from benchmarks.peers.measuring import WHOLE, Case
 from benchmarks.plot import Bar
-from benchmarks.record import FOLDER, Record
+from benchmarks.record import Record
 from benchmarks.sides import OURS, Side, need_peers, ratios, spread
+from experiments.threads import cores
 
 TOLERANCE = 1e-4  # of the logits, as a share of the largest
 GEMM_SIZE = 2048  # rows of the matrices whose product is the limit
@@ -82,17 +83,15 @@ class Measured:
 
 def main(words: list[str]) -> int:
     """Measure and print; the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.models", description=__doc__)
+    parser = arguments.parser("models", __doc__, rounds=3)
     known = [f"{framework}:{way}" for ways in WAYS.values() for framework, way in ways]
     models = arguments.some_of(published.MODELS)
     parser.add_argument("--mode", choices=sorted(WAYS), required=True)
     parser.add_argument("--model", type=models, default=list(published.MODELS), help=",".join(published.MODELS))
     parser.add_argument("--batch", type=arguments.numbers, default=[32, 128, 256], help="batch sizes (32,128,256)")
     parser.add_argument("--ways", type=arguments.some_of(known), default=known, help=",".join(known))
-    parser.add_argument("--rounds", type=arguments.number, default=3, help="(%(default)s)")
     parser.add_argument("--seconds", type=arguments.seconds, default=2.0, help="a measurement, at least (%(default)s)")
     parser.add_argument("--one-core", action="store_true", help="one thread, by processor time: for a busy machine")
-    parser.add_argument("--out", type=Path, default=FOLDER, help="folder for the record (runs/bench)")
     given = parser.parse_args(words)
     return arguments.told(lambda: _measure(given, words))
 
@@ -111,7 +110,7 @@ def _measure(given: argparse.Namespace, words: list[str]) -> None:
         for model in given.model:
             with tempfile.TemporaryDirectory() as place:
                 folder = Path(place)
-                with Side(OURS, _threads()) as ours:
+                with Side(OURS, cores()) as ours:
                     ours.save(published.case(model, given.mode, 1), folder)
                 for batch_size in given.batch:
                     case = published.case(model, given.mode, batch_size)
@@ -135,7 +134,7 @@ def _measure(given: argparse.Namespace, words: list[str]) -> None:
 
 
 def _once(own: Measured, case: Case, folder: Path, given: argparse.Namespace, record: Record) -> None:
-    with Side(own.framework, _threads()) as side:
+    with Side(own.framework, cores()) as side:
         own.version = side.load(case, folder, [own.way], TOLERANCE)
         answer = side.ask(run=own.way, seconds=given.seconds, processor=given.one_core)
         gflops = side.ask(gemm=GEMM_SIZE, processor=given.one_core)["gflops"]
@@ -143,7 +142,7 @@ def _once(own: Measured, case: Case, folder: Path, given: argparse.Namespace, re
     own.memory.append(answer["peak_bytes"])
     own.processors.append(answer["processors"])
     own.gflops.append(gflops)
-    about = {"model": case.numbers["model"], "batch_size": case.batch_size, "threads": _threads()}
+    about = {"model": case.numbers["model"], "batch_size": case.batch_size, "threads": cores()}
     record.add(**about, way=own.way, gemm_gflops=gflops, **answer)
 
 
@@ -175,10 +174,6 @@ def rows(found: Sequence[Measured], case: Case, limit: float) -> list[list[str]]
 
 def _share(own: Measured, case: Case, limit: float) -> str:
     return f"{statistics.median(own.speeds) * published.flops(case) / 1e9 / limit:.0%}"
-
-
-def _threads() -> int:
-    return len(os.sched_getaffinity(0))
 
 
 if __name__ == "__main__":

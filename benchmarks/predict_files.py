@@ -20,7 +20,7 @@ import numpy as np
 from benchmarks import arguments, nets, published
 from benchmarks.inputs import synthetic_videos
 from benchmarks.plot import Bar
-from benchmarks.record import FOLDER, Record
+from benchmarks.record import Record
 from experiments import inference
 from experiments.inference import Batch, engines
 from experiments.inference.description import Description
@@ -54,14 +54,12 @@ class Timed:
 
 def main(words: list[str]) -> int:
     """Measure and print; the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.predict_files", description=__doc__)
+    parser = arguments.parser("predict_files", __doc__, rounds=3)
     models = arguments.some_of(published.MODELS)
     parser.add_argument("--model", type=models, default=list(published.MODELS), help=",".join(published.MODELS))
     engine = arguments.some_of(ENGINES)
     parser.add_argument("--engine", type=engine, default=list(ENGINES), help=",".join(ENGINES))
     parser.add_argument("--videos", type=arguments.number, default=VIDEOS, help="(%(default)s)")
-    parser.add_argument("--rounds", type=arguments.number, default=3, help="(%(default)s)")
-    parser.add_argument("--out", type=Path, default=FOLDER, help="folder for the record (runs/bench)")
     given = parser.parse_args(words)
     return arguments.told(lambda: _measure(given, words))
 

@@ -5,15 +5,11 @@ the log does within the steps, and of its own threads beside them.
 """
 
 import argparse
-import tempfile
 import time
-from pathlib import Path
 
 import numpy as np
-from sacred import SETTINGS, Experiment
 
-from experiments import ROOT
-from experiments.runlog import Metrics, RunLog
+from benchmarks import arguments, logged
 
 STEP_SECONDS = 0.01
 WORK_SECONDS = 0.006  # of a step on one core
@@ -21,26 +17,15 @@ WORK_SECONDS = 0.006  # of a step on one core
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=60.0)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.run_log", description=__doc__)
+    parser.add_argument("--seconds", type=arguments.seconds, default=60.0, help="(%(default)s)")
     seconds = parser.parse_args().seconds
-    SETTINGS["CAPTURE_MODE"] = "sys"
-    ex = Experiment("steps", base_dir=str(ROOT), save_git_info=False)
-    with tempfile.TemporaryDirectory() as folder:
-        log = RunLog(Path(folder))
-        ex.observers.append(log)
-
-        @ex.main
-        def steps(_run):
-            _run._metrics = Metrics(log, _run)
-            return _measured(_run.log_scalar, int(seconds / STEP_SECONDS))
-
-        within, beside = ex.run(options={"--loglevel": "ERROR"}).result
+    within, beside = logged.run(lambda log_scalar: _measured(log_scalar, int(seconds / STEP_SECONDS)))
     print(f"{seconds:.0f} s at {1 / STEP_SECONDS:.0f} steps a second, a metric each:")
     print(f"  within the steps {within / seconds:.2%} of one core's time, beside them {beside / seconds:.2%}")
 
 
-def _measured(log_scalar, steps: int) -> tuple[float, float]:
+def _measured(log_scalar: logged.LogScalar, steps: int) -> tuple[float, float]:
     """Seconds of processor time in calls of the log, and in all threads but this one."""
     array = np.ones(100_000)
     begin, own, everyone, within = time.monotonic(), time.thread_time(), time.process_time(), 0.0

@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 from benchmarks import arguments
 from benchmarks.predict_files import synthetic_videos
-from benchmarks.record import FOLDER, Record
+from benchmarks.record import Record
 from benchmarks.scale_parts import PARTS
 from datasets import hdf5
 from experiments import ROOT
@@ -57,11 +57,10 @@ ROWS = {
 
 def main(words: list[str]) -> int:
     """Measure and print; the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.scale", description=__doc__)
+    parser = arguments.parser("scale", __doc__)
     counts = ",".join(map(str, COUNTS))
     parser.add_argument("--counts", type=arguments.numbers, default=COUNTS, help=f"videos, in thousands ({counts})")
     parser.add_argument("--part", type=arguments.some_of(list(PARTS)), default=list(PARTS), help=",".join(PARTS))
-    parser.add_argument("--out", type=Path, default=FOLDER, help="folder for the record (runs/bench)")
     given = parser.parse_args(words)
     return arguments.told(lambda: _measure(given, words))
 

@@ -7,7 +7,6 @@ import json
 import re
 import resource
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -19,7 +18,6 @@ import numpy as np
 from datasets.layout import YOUTUBE8M_CLASSES
 from datasets.loader import Loader
 from datasets.video_dataset import VideoDataset
-from experiments import ROOT
 
 BATCH_SIZE = 256
 FRAMES = 100  # a video that the loader chooses, as Attention Cluster wants them
@@ -147,31 +145,21 @@ def evaluation(videos: int, folder: Path) -> dict[str, float]:
 
 def log(values: int, folder: Path) -> dict[str, float]:  # noqa: ARG001
     """Logged values one after the other: the first and the last block of them, and the rest of what the run costs."""
-    from sacred import SETTINGS, Experiment
+    from benchmarks import logged
 
-    from experiments.runlog import Metrics, RunLog
+    def steps(log_scalar: logged.LogScalar) -> list[float]:
+        times = []
+        for first in range(0, values, BLOCK):
+            begin, last = time.thread_time(), min(first + BLOCK, values)
+            for step in range(first, last):
+                log_scalar("train.loss", 1 / (step + 1), step)
+            times.append((time.thread_time() - begin) / (last - first) * 1e6)
+        return times
 
-    SETTINGS["CAPTURE_MODE"] = "sys"
-    ex = Experiment("steps", base_dir=str(ROOT), save_git_info=False)
-    with tempfile.TemporaryDirectory() as place:
-        own = RunLog(Path(place))
-        ex.observers.append(own)
-
-        @ex.main
-        def steps(_run):
-            _run._metrics = Metrics(own, _run)
-            times = []
-            for first in range(0, values, BLOCK):
-                begin, last = time.thread_time(), min(first + BLOCK, values)
-                for step in range(first, last):
-                    _run.log_scalar("train.loss", 1 / (step + 1), step)
-                times.append((time.thread_time() - begin) / (last - first) * 1e6)
-            return times
-
-        with watched() as memory:
-            begin = time.process_time()
-            times = ex.run(options={"--loglevel": "ERROR"}).result
-            all_us = (time.process_time() - begin) / values * 1e6
+    with watched() as memory:
+        begin = time.process_time()
+        times = logged.run(steps)
+        all_us = (time.process_time() - begin) / values * 1e6
     return {
         "first_us": times[0],
         "last_us": times[-1],

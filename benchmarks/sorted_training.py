@@ -16,7 +16,7 @@ import numpy as np
 from tqdm import tqdm
 
 from benchmarks import arguments, published
-from benchmarks.record import FOLDER, Record
+from benchmarks.record import Record
 from datasets import synthetic
 from datasets.loader import SORTED_BATCHES, Loader
 from datasets.video_dataset import VideoDataset
@@ -35,12 +35,11 @@ ORDERS = {"sorted": SORTED_BATCHES, "random": 1}
 
 def main(words: list[str]) -> int:
     """Train and print; the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.sorted_training", description=__doc__)
+    parser = arguments.parser("sorted_training", __doc__)
     parser.add_argument("--videos", type=arguments.number, default=4096, help="to train on (%(default)s)")
     parser.add_argument("--seeds", type=arguments.number, default=3, help="(%(default)s)")
     parser.add_argument("--epochs", type=arguments.number, default=4, help="(%(default)s)")
     parser.add_argument("--learning-rate", type=arguments.seconds, default=0.002, help="(%(default)s)")
-    parser.add_argument("--out", type=Path, default=FOLDER, help="folder for the record (runs/bench)")
     given = parser.parse_args(words)
     return arguments.told(lambda: _measure(given, words))
 

@@ -17,7 +17,7 @@ from tqdm import tqdm
 from benchmarks import arguments, published
 from benchmarks.inputs import synthetic_videos
 from benchmarks.plot import Bar
-from benchmarks.record import FOLDER, Record
+from benchmarks.record import Record
 from experiments import ROOT, child
 from experiments.errors import UserError
 
@@ -27,11 +27,9 @@ FIRST_VIDEO = b"train-0000000 "
 
 def main(words: list[str]) -> int:
     """Measure and print; the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.start_up", description=__doc__)
+    parser = arguments.parser("start_up", __doc__, rounds=3)
     models = arguments.some_of(published.MODELS)
     parser.add_argument("--model", type=models, default=list(published.MODELS), help=",".join(published.MODELS))
-    parser.add_argument("--rounds", type=arguments.number, default=3, help="(%(default)s)")
-    parser.add_argument("--out", type=Path, default=FOLDER, help="folder for the record (runs/bench)")
     given = parser.parse_args(words)
     return arguments.told(lambda: _measure(given, words))
 

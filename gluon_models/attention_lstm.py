@@ -69,7 +69,7 @@ class AttentionLSTM(VideoModel):
         )
         self.feature_dims = dict(feature_dims)
         if lstm_size >= LARGE_LSTM:
-            self.cpu_batch = 32  # 100 frames of a video take 30 MB in training at the published size
+            self.cpu_batch = 64  # 100 frames of a video take 30 MB in training at the published size
         with self.name_scope():
             self.encoders = [
                 Encoder(dim, embedding_size, lstm_size, dropout, dropout_mode) for dim in feature_dims.values()
