@@ -48,7 +48,7 @@ class Request:
     source: Path
     output: Path | None = None
     top_k: int = 20
-    batch_size: int = 32
+    batch_size: int = 128
     skip_bad: bool = False
     skip_bad_by: str = "skip_bad=True"
     names_by: str = "vocabulary=FILE"

@@ -19,7 +19,8 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--provider", help="of onnxruntime, such as CUDAExecutionProvider (CPUExecutionProvider)")
     parser.add_argument("--output", type=Path, help="file to write: .csv as Kaggle's, or .jsonl")
     parser.add_argument("--top-k", type=int, default=20, help="best classes a video (%(default)s)")
-    parser.add_argument("--batch-size", type=int, default=32, help="videos at once (%(default)s)")
+    at_once = inference.Request.batch_size
+    parser.add_argument("--batch-size", type=int, default=at_once, help="videos at once (%(default)s)")
     parser.add_argument("--skip-bad", action="store_true", help="leave out what cannot be used, and list it")
     given = parser.parse_args(arguments)
     try:

@@ -73,7 +73,7 @@ SHARED = {  # keys of a configuration that matter
     "predict": {
         "weights": WEIGHTS.replace("checkpoint", "checkpoint or an export"),
         "experiment": "what a file of parameters is of",
-        "batch_size": "videos at once; it changes no result (32)",
+        "batch_size": "videos at once; it changes no result (128)",
         RUNTIME[0]: RUNTIME[1],
     },
     "export": {
