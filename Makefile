@@ -7,7 +7,7 @@ GPU ?= $(if $(wildcard .venv/.complete-gpu),1)
 BUILD := $(if $(filter-out 0,$(GPU)),-gpu)
 BENCHMARKS := loader convert metrics run_log flash_mnist_head train predict predict_files start_up epoch \
   sorted_training scale scaling
-WITHOUT_ROUNDS := run_log sorted_training scale scaling
+WITHOUT_ROUNDS := sorted_training scaling
 
 REPRODUCE = $(if $(filter-out 0,$(QUICK)),--quick) $(if $(EPOCHS),--epochs $(EPOCHS)) $(if $(CELLS),--cells '$(CELLS)') \
   $(if $(REPLICATES),--replicates $(REPLICATES)) $(if $(JOBS),--jobs $(JOBS)) $(if $(DEVICES),--devices $(DEVICES)) \

@@ -13,12 +13,14 @@ import argparse
 import itertools
 import statistics
 import sys
+import tempfile
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 
-from benchmarks import arguments
+from benchmarks import arguments, index
 from benchmarks.inputs import synthetic_videos
 from benchmarks.peers import delivered
 from benchmarks.peers.delivered import Delivered
@@ -57,8 +59,10 @@ def _measure(given: argparse.Namespace, words: list[str]) -> None:
     for experiment in given.experiment:
         _, data, _ = registry.split(registry.flatten(registry.load(experiment)))
         frames, batch_size = str(data.seg_num or "all"), CASES[experiment]
-        with Side(PEER, 1, "loader_torch") as peer:
-            parts = _parts(dataset, batch_size, data.seg_num, peer)
+        with Side(PEER, 1, "loader_torch") as peer, tempfile.TemporaryDirectory() as place:
+            own_index = Path(place) / "videos.npz"
+            index.write(dataset, own_index)
+            parts = _parts(dataset, batch_size, data.seg_num, peer, own_index)
             measured: dict[str, list[float]] = {name: [] for name in parts}
             for _ in range(given.rounds):
                 for name, part in parts.items():
@@ -75,11 +79,13 @@ def _measure(given: argparse.Namespace, words: list[str]) -> None:
     record.say(f"\n{given.videos} videos, {given.rounds} rounds: medians, [lowest, highest] of the pairs.")
 
 
-def _parts(dataset: VideoDataset, batch_size: int, seg_num: int | None, peer: Side) -> dict[str, Callable[[], float]]:
+def _parts(
+    dataset: VideoDataset, batch_size: int, seg_num: int | None, peer: Side, index_file: Path
+) -> dict[str, Callable[[], float]]:
     """What is measured, in videos a second, by name: ours, the peer's, the limit."""
-    version = compare(dataset, batch_size, seg_num, peer)
+    version = compare(dataset, batch_size, seg_num, peer, index_file)
     loader, two = (Loader(dataset, batch_size, seg_num, True, workers=workers) for workers in (1, 2))
-    _open(peer, loader)
+    _open(peer, loader, index_file)
     warm = min(2 * PREFETCHED_BATCHES + 1, len(loader) - 1)
     return {
         "ours, 1 thread": lambda: _speed(loader, warm),
@@ -90,7 +96,7 @@ def _parts(dataset: VideoDataset, batch_size: int, seg_num: int | None, peer: Si
     }
 
 
-def compare(dataset: VideoDataset, batch_size: int, seg_num: int | None, peer: Side) -> str:
+def compare(dataset: VideoDataset, batch_size: int, seg_num: int | None, peer: Side, index_file: Path) -> str:
     """See that ``peer`` delivers what we do, without random frames; its name and version.
 
     Raises:
@@ -100,7 +106,7 @@ def compare(dataset: VideoDataset, batch_size: int, seg_num: int | None, peer: S
     ours = []
     for batch in itertools.islice(loader.epoch(), COMPARED_BATCHES):
         ours.append(delivered.digest(Delivered(batch.features, batch.lengths, batch.labels, batch.indices)))
-    _open(peer, loader)
+    _open(peer, loader, index_file)
     for workers in PEER_WORKERS:
         answer = peer.ask(digests=COMPARED_BATCHES, workers=workers)
         if answer["digests"] != ours:
@@ -108,10 +114,10 @@ def compare(dataset: VideoDataset, batch_size: int, seg_num: int | None, peer: S
     return answer["framework"]
 
 
-def _open(peer: Side, loader: Loader) -> None:
+def _open(peer: Side, loader: Loader, index_file: Path) -> None:
     """Let it read the batches of our first epoch."""
     peer.ask(
-        open=[str(path) for path in loader.dataset.paths],
+        open=str(index_file),
         seg_num=loader.seg_num,
         jitter=loader.training,
         batches=[batch.indices.tolist() for batch in loader.epoch()],  # brings the files into the page cache, too

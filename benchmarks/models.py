@@ -20,7 +20,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from benchmarks import arguments, published
-from benchmarks.peers.measuring import WHOLE, Case
+from benchmarks.peers.measuring import PLAIN, WHOLE, Case
 from benchmarks.plot import Bar
 from benchmarks.record import Record
 from benchmarks.sides import OURS, Side, need_peers, ratios, spread
@@ -44,9 +44,17 @@ COLUMNS = (
 # core: prediction in PyTorch without packed weights (0.6 to 0.75 of the speed with them) or compiled (as without), and
 # in Paddle without its engine (0.75); PyTorch's optimizers that are not fused, and Paddle's static graph.
 WAYS = {
-    "train": [(OURS, "gluon"), (OURS, WHOLE), ("PyTorch", "fused"), ("PyTorch", "compiled"), ("Paddle", "eager")],
+    "train": [
+        (OURS, "gluon"),
+        (OURS, WHOLE),
+        (OURS, PLAIN),
+        ("PyTorch", "fused"),
+        ("PyTorch", "compiled"),
+        ("Paddle", "eager"),
+    ],
     "predict": [
         (OURS, "gluon"),
+        (OURS, PLAIN),
         (OURS, "mxnet"),
         (OURS, "onnxruntime"),
         ("PyTorch", "prepacked"),
@@ -103,8 +111,8 @@ def _measure(given: argparse.Namespace, words: list[str]) -> None:
     ways = [own for own in WAYS[given.mode] if f"{own[0]}:{own[1]}" in given.ways]
     record = Record(given.mode, words, given.out)
     record.head(COLUMNS)
-    count = sum(way != WHOLE or model in published.IN_PIECES for model in given.model for _, way in ways)
-    total = count * len(given.batch) * given.rounds
+    cases = [(model, batch_size) for model in given.model for batch_size in given.batch]
+    total = given.rounds * sum(_differs(way, *case) for case in cases for _, way in ways)
     limits: list[float] = []
     with tqdm(total=total, unit=" measurements", dynamic_ncols=True) as bar:
         for model in given.model:
@@ -114,7 +122,7 @@ def _measure(given: argparse.Namespace, words: list[str]) -> None:
                     ours.save(published.case(model, given.mode, 1), folder)
                 for batch_size in given.batch:
                     case = published.case(model, given.mode, batch_size)
-                    found = [Measured(*own) for own in ways if own[1] != WHOLE or model in published.IN_PIECES]
+                    found = [Measured(*own) for own in ways if _differs(own[1], model, batch_size)]
                     for _ in range(given.rounds):
                         for own in found:
                             bar.set_description(f"{model}, batch {batch_size}, {own}")
@@ -131,6 +139,13 @@ def _measure(given: argparse.Namespace, words: list[str]) -> None:
         f"matrices of {GEMM_SIZE} rows, {statistics.median(limits):.0f} GFLOP/s."
         f"{' One thread each; seconds are of processor time.' if given.one_core else ''}"
     )
+
+
+def _differs(way: str, model: str, batch_size: int) -> bool:
+    """Whether ``way`` is not what another one does for such a batch."""
+    if way == WHOLE:
+        return batch_size > published.AT_ONCE.get(model, batch_size)
+    return way != PLAIN or model in published.WIDE
 
 
 def _once(own: Measured, case: Case, folder: Path, given: argparse.Namespace, record: Record) -> None:

@@ -8,7 +8,6 @@ is the Python side's: reading, choosing frames, the best classes, lines of CSV.
 import argparse
 import contextlib
 import io
-import itertools
 import statistics
 import sys
 import tempfile
@@ -68,32 +67,34 @@ def _measure(given: argparse.Namespace, words: list[str]) -> None:
     videos = synthetic_videos(given.videos)
     record = Record("predict_files", words, given.out)
     record.head(COLUMNS)
-    bars: dict[str, list[Bar]] = {model: [] for model in given.model}
-    for model, name in itertools.product(given.model, given.engine):
+    for path in videos.iterdir():
+        path.read_bytes()  # into the page cache
+    for model in given.model:
         net = nets.untrained(published.case(model, "predict", BATCH_SIZE))
-        engine = Timed(_engine(net, name))
-        _predict(synthetic_videos(1), net.description, engine, 1)  # MXNet makes its graph at the first video
-        for path in videos.iterdir():
-            path.read_bytes()  # into the page cache
-        found = [_predict(videos, net.description, engine, given.videos) for _ in range(given.rounds)]
-        for total, inside in found:
-            record.add(model=model, engine=name, videos=given.videos, seconds=total, engine_seconds=inside)
-        shares = [1 - inside / total for total, inside in found]
-        totals, insides = zip(*found, strict=True)
-        record.row(
-            [
-                f"`{model}`",
-                name,
-                f"{given.videos / statistics.median(totals):,.1f}",
-                f"{statistics.median(totals):.2f}",
-                f"{statistics.median(insides):.2f}",
-                f"{statistics.median(shares):.1%} [{min(shares):.1%}, {max(shares):.1%}]",
-            ]
-        )
-        note = f"{statistics.median(shares):.1%}"
-        bars[model].append(Bar(name, [given.videos / total for total in totals], note))
-        if name == given.engine[-1]:
-            record.panel(model, "videos/s (of the time, Python side)", bars[model])
+        timed = {name: Timed(_engine(net, name)) for name in given.engine}
+        for engine in timed.values():
+            _predict(synthetic_videos(1), net.description, engine, 1)  # MXNet makes its graph at the first video
+        found: dict[str, list[tuple[float, float]]] = {name: [] for name in timed}
+        for _ in range(given.rounds):
+            for name, engine in timed.items():
+                found[name].append(own := _predict(videos, net.description, engine, given.videos))
+                record.add(model=model, engine=name, videos=given.videos, seconds=own[0], engine_seconds=own[1])
+        bars = []
+        for name, seconds in found.items():
+            totals, insides = zip(*seconds, strict=True)
+            shares = [1 - inside / total for total, inside in seconds]
+            record.row(
+                [
+                    f"`{model}`",
+                    name,
+                    f"{given.videos / statistics.median(totals):,.1f}",
+                    f"{statistics.median(totals):.2f}",
+                    f"{statistics.median(insides):.2f}",
+                    f"{statistics.median(shares):.1%} [{min(shares):.1%}, {max(shares):.1%}]",
+                ]
+            )
+            bars.append(Bar(name, [given.videos / total for total in totals], f"{statistics.median(shares):.1%}"))
+        record.panel(model, "videos/s (of the time, Python side)", bars)
     record.say(
         f"\n{given.videos} videos in batches of {BATCH_SIZE}; {given.rounds} rounds: medians, [lowest, highest]."
     )

@@ -5,7 +5,8 @@ from datasets.layout import YOUTUBE8M_CLASSES, YOUTUBE8M_RANGE
 from experiments import registry
 
 MODELS = ("attention_cluster", "attention_lstm")
-IN_PIECES = ("attention_lstm",)  # those of which a run on a CPU computes a batch piece by piece
+AT_ONCE = {"attention_lstm": 64}  # videos, of which a run on a CPU computes a larger batch in pieces
+WIDE = ("attention_cluster",)  # those with a layer so large that the way round in which it is multiplied counts
 # Steps between two looks at the clock. A run, too, waits for the device only where it records the loss; its next batch
 # is copied in meanwhile. A step of AttentionLSTM takes seconds.
 STEPS = {"attention_cluster": 4, "attention_lstm": 1}

@@ -10,6 +10,7 @@ memory, order, offsets and labels, is there for each. YouTube-8M has its 3.8 mil
 
 import argparse
 import json
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -20,9 +21,11 @@ from pathlib import Path
 from tqdm import tqdm
 
 from benchmarks import arguments
+from benchmarks.plot import Bar
 from benchmarks.predict_files import synthetic_videos
 from benchmarks.record import Record
 from benchmarks.scale_parts import PARTS
+from benchmarks.sides import ratios, spread
 from datasets import hdf5
 from experiments import ROOT
 from experiments.errors import UserError
@@ -57,7 +60,7 @@ ROWS = {
 
 def main(words: list[str]) -> int:
     """Measure and print; the exit code."""
-    parser = arguments.parser("scale", __doc__)
+    parser = arguments.parser("scale", __doc__, rounds=2)
     counts = ",".join(map(str, COUNTS))
     parser.add_argument("--counts", type=arguments.numbers, default=COUNTS, help=f"videos, in thousands ({counts})")
     parser.add_argument("--part", type=arguments.some_of(list(PARTS)), default=list(PARTS), help=",".join(PARTS))
@@ -71,20 +74,33 @@ def _measure(given: argparse.Namespace, words: list[str]) -> None:
     record = Record("scale", words, given.out)
     first, last = given.counts[0], given.counts[-1]
     record.head(["part", "what", *(f"{count:,}:" for count in given.counts), f"{last:,} / {first:,}:"])
-    with tqdm(total=len(given.part) * len(given.counts), unit=" measurements", dynamic_ncols=True) as bar:
+    with tqdm(
+        total=given.rounds * len(given.part) * len(given.counts), unit=" measurements", dynamic_ncols=True
+    ) as bar:
         for part in given.part:
-            found = []
-            for count in given.counts:
-                bar.set_description(f"{part}, {count:,}")
-                found.append(_once(part, count))
-                record.add(part=part, count=count, **found[-1])
-                bar.update()
+            found: dict[int, list[dict[str, float]]] = {count: [] for count in given.counts}
+            for _ in range(given.rounds):
+                for count, answers in found.items():
+                    bar.set_description(f"{part}, {count:,}")
+                    answers.append(_once(part, count))
+                    record.add(part=part, count=count, **answers[-1])
+                    bar.update()
             bar.clear()
             for key, what in ROWS[part].items():
-                values = [own[key] for own in found]
-                cells = [f"{own / 1e6:,.0f} MB" if key.endswith("bytes") else f"{own:,.2f} us" for own in values]
-                record.row([part, what, *cells, f"{values[-1] / values[0]:.2f}" if values[0] else "-"])
-    record.say("\nMicroseconds of processor time a video, or a logged value; memory of the process's own, at most.")
+                values = [[own[key] for own in answers] for answers in found.values()]
+                growth = spread(ratios(values[-1], values[0])) if all(values[0]) else "-"
+                record.row([part, what, *(_cell(key, statistics.median(own)) for own in values), growth])
+                if key.endswith("_us"):
+                    bars = [Bar(f"{count:,}", own) for count, own in zip(given.counts, values, strict=True)]
+                    record.panel(what.replace("`", ""), "us", bars)
+    record.say(
+        f"\n{given.rounds} rounds: medians, [lowest, highest] of the pairs. Microseconds of processor time a video, or "
+        "a logged value; memory of the process's own, at most."
+    )
+
+
+def _cell(key: str, value: float) -> str:
+    return f"{value / 1e6:,.0f} MB" if key.endswith("bytes") else f"{value:,.2f} us"
 
 
 def _once(part: str, count: int) -> dict[str, float]:

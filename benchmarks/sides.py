@@ -33,8 +33,9 @@ class Side:
         self._module = module or FRAMEWORKS[framework]
         self._said = tempfile.TemporaryFile()  # noqa: SIM115  closed as this is
         python = Path(sys.executable) if framework == OURS else PEER_PYTHON
-        # Paddle's MKL computes slowly on a processor that is not Intel's unless it is told what it can do.
-        speed = {"OMP_NUM_THREADS": str(threads), "MKL_DEBUG_CPU_TYPE": "5"}
+        speed = {"OMP_NUM_THREADS": str(threads)}
+        if not _is_intel():  # Paddle's MKL computes slowly there unless it is told what the processor can do
+            speed["MKL_DEBUG_CPU_TYPE"] = "5"
         self._process = child.start(
             [str(python), "-W", "ignore", "-m", f"benchmarks.peers.{self._module}"],
             cwd=ROOT,
@@ -93,6 +94,13 @@ class Side:
     def __exit__(self, *_: object) -> None:
         child.stop(self._process)
         self._said.close()
+
+
+def _is_intel() -> bool:
+    try:
+        return "GenuineIntel" in Path("/proc/cpuinfo").read_text()
+    except OSError:  # the system does not say
+        return False
 
 
 def need_peers() -> None:

@@ -16,6 +16,7 @@ import numpy as np
 from tqdm import tqdm
 
 from benchmarks import arguments, published
+from benchmarks.plot import Bar
 from benchmarks.record import Record
 from datasets import synthetic
 from datasets.loader import SORTED_BATCHES, Loader
@@ -66,6 +67,8 @@ def _measure(given: argparse.Namespace, words: list[str]) -> None:
     spreads = [max(own) - min(own) for own in found.values()]
     record.row(["mean", *(f"{own:.4f}" for own in means), f"{means[0] - means[1]:+.4f}"])
     record.row(["highest - lowest", *(f"{own:.4f}" for own in spreads), ""])
+    bars = [Bar(order, own) for order, own in found.items()]
+    record.panel(f"{given.videos} videos, {given.epochs} epochs", "GAP, a value a seed", bars)
     record.say(f"\n{given.videos} videos, {given.epochs} epochs, batches of {BATCH_SIZE}.")
 
 

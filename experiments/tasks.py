@@ -80,7 +80,7 @@ def train(
         log,
         config["seed"],
         job,
-        at_once=config["runtime"]["device_batch"] or _chosen_by(model, contexts),
+        at_once=config["runtime"]["device_batch"] or at_once(model, contexts),
     )
 
 
@@ -104,8 +104,8 @@ def evaluate(config: Mapping[str, Any], info: dict[str, Any], job: Collective | 
     return training.evaluate(_net(model, valid_set), loader, recipe.loss, contexts, job)
 
 
-def _chosen_by(model: gluon.HybridBlock, contexts: Sequence[mx.Context]) -> int | None:
-    """How many videos a device trains on at once, at most, where nobody has said."""
+def at_once(model: gluon.HybridBlock, contexts: Sequence[mx.Context]) -> int | None:
+    """How many videos a device trains on at once, at most, where nobody has said; None for all of its share."""
     return getattr(model, "cpu_batch", None) if contexts[0].device_type == "cpu" else None
 
 

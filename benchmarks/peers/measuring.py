@@ -20,6 +20,7 @@ LABELS = 3  # of a video that may have many
 GEMM_TRIES = 5
 WEIGHTS = "weights.npz"
 WHOLE = "whole"  # the way to train that computes a batch in one piece, where ours would not
+PLAIN = "plain"  # the way of ours that multiplies large layers as Gluon does
 WITHOUT = "without optimizer"  # the way to train that leaves the weights as they are: what it saves, that one costs
 
 
@@ -69,7 +70,7 @@ class Epoch:
 
     Attributes:
         folder: where they lie.
-        index: what of them a peer reads, as `benchmarks.epoch` writes it.
+        index: what of them a peer reads, as `benchmarks.index` writes it.
         order: "sorted", where batches are of videos of like length, or "random".
         number: which epoch.
         first, every: train on this batch and every so many after it; 0 and 1 for all.

@@ -18,7 +18,7 @@ import mxnet as mx  # noqa: E402
 from benchmarks import nets  # noqa: E402
 from datasets.loader import SORTED_BATCHES, Batch, Loader  # noqa: E402
 from datasets.video_dataset import VideoDataset  # noqa: E402
-from experiments import inference  # noqa: E402
+from experiments import inference, tasks  # noqa: E402
 from experiments.inference import description, engines  # noqa: E402
 from experiments.optimization import make_trainer  # noqa: E402
 from experiments.trained import Trained  # noqa: E402
@@ -69,12 +69,14 @@ def gemm(matrix: np.ndarray) -> Callable[[], None]:
 def _training(case: Case, folder: Path, name: str, batches: list[Videos]) -> Way:
     net = _loaded(case, folder)
     net.hybridize(static_alloc=True, static_shape=True)
+    if name == measuring.PLAIN:
+        _plain(net)
     logits = _logits(net, [own[: measuring.CHECKED_VIDEOS] for own in batches[0].features])
     _, data, recipe = registry.split(case.numbers)
     trainer: Any = _NoTrainer() if name == measuring.WITHOUT else make_trainer(nets.inside(net), recipe)
     loss_of = LOSSES[recipe.loss][0]()
     loss_of.hybridize(static_alloc=True)
-    at_once = None if name == measuring.WHOLE else nets.inside(net).cpu_batch  # as a run has it
+    at_once = None if name == measuring.WHOLE else tasks.at_once(nets.inside(net), [mx.cpu()])
     if at_once and case.batch_size > at_once and name != measuring.WITHOUT:
         trainer.add_gradients()
     rows = np.arange(case.batch_size)
@@ -99,8 +101,11 @@ def _training(case: Case, folder: Path, name: str, batches: list[Videos]) -> Way
 
 
 def _prediction(case: Case, folder: Path, name: str, batches: list[Videos]) -> Way:
-    if name == "gluon":
-        compute = Trained(_loaded(case, folder), nets.description(case)).engine()
+    if name in ("gluon", measuring.PLAIN):
+        net = _loaded(case, folder)
+        if name == measuring.PLAIN:
+            _plain(net)
+        compute = Trained(net, nets.description(case)).engine()
     else:
         compute = engines.open_engine(name, folder, description.read(folder))
     names = [str(row) for row in range(case.batch_size)]
@@ -112,6 +117,11 @@ def _prediction(case: Case, folder: Path, name: str, batches: list[Videos]) -> W
         compute(given[number % len(given)])
 
     return Way(step, lambda: None, compute(given[0]))
+
+
+def _plain(net: mx.gluon.HybridBlock) -> None:
+    """Let no layer know how many videos there are, so that it multiplies as Gluon's."""
+    net.apply(lambda block: setattr(block, "_wants_rows", False))
 
 
 def _parameters(net: mx.gluon.HybridBlock) -> dict[str, mx.gluon.Parameter]:

@@ -81,9 +81,9 @@ def _training(case: Case, folder: Path, name: str, batches: list[Videos]) -> Way
 
     def epoch(of: Epoch) -> Counted:
         counted = Counted()
-        for features, labels, lengths in videos_torch.batches(of, case.batch_size, case.numbers["seg_num"]):
+        for features, lengths, labels, _ in videos_torch.epoch(of, case.batch_size, case.numbers["seg_num"]):
             train(features, labels)
-            counted.add(lengths.numpy(), max(own.shape[1] for own in features))
+            counted.add(lengths.amax(1).numpy(), max(own.shape[1] for own in features))
         return counted
 
     for number in range(3 if name == "compiled" else 0):  # it compiles anew once the optimizer has a state

@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from benchmarks import epoch
+from benchmarks import epoch, index
 from benchmarks.epoch import Measured
 from benchmarks.peers.measuring import Counted
 from benchmarks.sides import OURS
@@ -47,11 +47,23 @@ def test_parts_of_an_epoch_with_longer_videos_are_compared_by_their_real_frames(
 
 def test_rows_hold_each_way_against_pytorch(found, small_case):
     case = small_case("attention_lstm", "train")
-    ours, _, peer = epoch.rows(found, case, epoch_frames=8000, trained="1 of 8")
-    assert ours[2:5] == ["1 of 8", "MXNet 1", "sorted"]
-    assert ours[5:10] == ["120.0", "0.8", "2,000", "2,020", "15,000"]
+    ours, _, peer = epoch.rows(found, case, videos=80, epoch_frames=8000, trained="1 of 8")
+    assert ours[2:6] == ["1 of 8", "MXNet 1", "gluon", "sorted"]
+    assert ours[6:11] == ["120.0", "0.7", "2,000", "2,020", "15,000"]
     assert ours[-1] == "2.00 [2.00, 2.00]"
     assert peer[-1] == "1"
+
+
+def test_the_fastest_peer_is_the_one_to_beat(found, small_case):
+    found.append(measured("PyTorch", "random", [16.0, 32.0], 1000, 1400))
+    *_, slow, fast = epoch.rows(found, small_case("attention_lstm", "train"), 80, 8000, "1 of 8")
+    assert (slow[-1], fast[-1]) == ("0.80 [0.80, 0.80]", "1")
+
+
+def test_batches_of_one_length_have_nothing_to_gain(found):
+    for own in found[1].answers:
+        own["padded_frames"] = own["real_frames"]
+    assert "nothing to gain" in epoch.gain(found)
 
 
 def test_frames_are_counted():
@@ -65,7 +77,7 @@ def test_the_index_says_where_in_the_files_a_video_lies(tmp_path):
     shape = synthetic.Shape({"rgb": 5, "audio": 2}, np.ones(6), 2.0, 3, 9)
     synthetic.write_split(tmp_path, shape, "train", 1003, seed=0)  # two shards
     dataset = VideoDataset.open(tmp_path, "train")
-    epoch.write_index(dataset, tmp_path / "videos.npz")
+    index.write(dataset, tmp_path / "videos.npz")
     with np.load(tmp_path / "videos.npz") as file:
         own = dict(file)
     for video in (0, 999, 1000, 1002):
@@ -87,16 +99,21 @@ def test_both_sides_train_on_a_part_of_an_epoch(peers, tmp_path):
         [sys.executable, "-W", "ignore", "-m", "benchmarks.epoch", *words], cwd=ROOT, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
-    line = r"^\| `(\w+)` \| 8 \| 3 of 5 \| (\w+) [\w.+]+ \| (\w+) \| .+ \| ([\d,]+) \| ([\d,]+) \| [\d,]+ \| [\d,]+ \| "
+    line = (
+        r"^\| `(\w+)` \| 8 \| 3 of 5 \| (\w+) [\w.+]+ \| (\w+) \| (\w+) "
+        r"\| .+ \| ([\d,]+) \| ([\d,]+) \| [\d,]+ \| [\d,]+ \| "
+    )
     found = {tuple(own): [int(number.replace(",", "")) for number in rest] for *own, rest in _rows(line, done.stdout)}
     assert list(found) == [
-        ("attention_cluster", "MXNet", "random"),
-        ("attention_cluster", "PyTorch", "random"),
-        ("attention_lstm", "MXNet", "sorted"),
-        ("attention_lstm", "MXNet", "random"),
-        ("attention_lstm", "PyTorch", "random"),
+        ("attention_cluster", "MXNet", "gluon", "random"),
+        ("attention_cluster", "PyTorch", "fused", "random"),
+        ("attention_cluster", "PyTorch", "compiled", "random"),
+        ("attention_lstm", "MXNet", "gluon", "sorted"),
+        ("attention_lstm", "MXNet", "gluon", "random"),
+        ("attention_lstm", "PyTorch", "fused", "random"),
+        ("attention_lstm", "PyTorch", "compiled", "random"),
     ]
-    for (model, _, order), (real, padded) in found.items():
+    for (model, _, _, order), (real, padded) in found.items():
         if model == "attention_cluster":
             assert real == padded == 3 * 8 * 100
         else:
@@ -106,4 +123,4 @@ def test_both_sides_train_on_a_part_of_an_epoch(peers, tmp_path):
 
 
 def _rows(line, text):
-    return [(*own[:3], own[3:]) for own in re.findall(line, text, re.M)]
+    return [(*own[:4], own[4:]) for own in re.findall(line, text, re.M)]

@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from benchmarks import loader
+from benchmarks import index, loader
 from benchmarks.peers import delivered
 from benchmarks.peers.delivered import Delivered
 from benchmarks.sides import Side
@@ -28,13 +28,14 @@ def few(tmp_path):
 
 @pytest.mark.long
 @pytest.mark.parametrize("seg_num", [5, None])
-def test_both_sides_deliver_the_same_and_others_are_refused(seg_num, peers, few):
+def test_both_sides_deliver_the_same_and_others_are_refused(seg_num, peers, few, tmp_path):
+    index.write(few, own := tmp_path / "videos.npz")
     with Side(loader.PEER, 1, "loader_torch") as peer:
-        assert loader.compare(few, 4, seg_num, peer).startswith("PyTorch 2.")
+        assert loader.compare(few, 4, seg_num, peer, own).startswith("PyTorch 2.")
         assert peer.ask(run=1, workers=2)["videos_per_second"] > 0
         few.frames["audio"] = [255 - frames for frames in few.frames["audio"]]  # not what is in the files
         with pytest.raises(UserError, match=r"PyTorch 2\S*: its batches are not ours"):
-            loader.compare(few, 4, seg_num, peer)
+            loader.compare(few, 4, seg_num, peer, own)
 
 
 @pytest.mark.parametrize("change", ["features", "lengths", "labels", "videos"])
