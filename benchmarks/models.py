@@ -98,7 +98,7 @@ def main(words: list[str]) -> int:
     parser.add_argument("--model", type=models, default=list(published.MODELS), help=",".join(published.MODELS))
     parser.add_argument("--batch", type=arguments.numbers, default=[32, 128, 256], help="batch sizes (32,128,256)")
     parser.add_argument("--ways", type=arguments.some_of(known), default=known, help=",".join(known))
-    parser.add_argument("--seconds", type=arguments.seconds, default=2.0, help="a measurement, at least (%(default)s)")
+    parser.add_argument("--seconds", type=arguments.seconds, default=5.0, help="a measurement, at least (%(default)s)")
     parser.add_argument("--one-core", action="store_true", help="one thread, by processor time: for a busy machine")
     given = parser.parse_args(words)
     return arguments.told(lambda: _measure(given, words))
