@@ -4,11 +4,13 @@
 
 Training steps as a run takes them, or prediction from a batch of stored features to logits by each of our engines, on
 random videos in memory, with all cores by the clock; or, where other programs run, ``--one-core`` by processor time.
-Rounds are interleaved, and each measurement is a process of its own, so that
-its memory is its own too. What a process is to be measured by must give the same logits as ours from the same weights.
+Each way is a process of its own, so that its memory is its own too, and works by turns with the first way's, a round
+after a round: what the host takes from the machine, it takes from both. What a process is to be measured by must give
+the same logits as ours from the same weights.
 """
 
 import argparse
+import contextlib
 import os
 import statistics
 import sys
@@ -72,18 +74,25 @@ class Measured:
         way: one of its ways.
         version: the framework's name and version.
         speeds: videos a second.
+        beside: the same of the first way, just before.
         memory: bytes of resident memory, at most.
         processors: that it had, on average.
-        gflops: of a large matrix product.
+        gflops: of a large matrix product, by the faster of the two sides.
     """
 
     framework: str
     way: str
     version: str = ""
     speeds: list[float] = field(default_factory=list)
+    beside: list[float] = field(default_factory=list)
     memory: list[float] = field(default_factory=list)
     processors: list[float] = field(default_factory=list)
     gflops: list[float] = field(default_factory=list)
+
+    @property
+    def of_first(self) -> list[float]:
+        """The speeds as shares of the first way's."""
+        return ratios(self.speeds, self.beside)
 
     def __str__(self) -> str:
         return f"{self.framework}:{self.way}"
@@ -91,14 +100,14 @@ class Measured:
 
 def main(words: list[str]) -> int:
     """Measure and print; the exit code."""
-    parser = arguments.parser("models", __doc__, rounds=3)
+    parser = arguments.parser("models", __doc__, rounds=5)
     known = [f"{framework}:{way}" for ways in WAYS.values() for framework, way in ways]
     models = arguments.some_of(published.MODELS)
     parser.add_argument("--mode", choices=sorted(WAYS), required=True)
     parser.add_argument("--model", type=models, default=list(published.MODELS), help=",".join(published.MODELS))
     parser.add_argument("--batch", type=arguments.numbers, default=[32, 128, 256], help="batch sizes (32,128,256)")
     parser.add_argument("--ways", type=arguments.some_of(known), default=known, help=",".join(known))
-    parser.add_argument("--seconds", type=arguments.seconds, default=5.0, help="a measurement, at least (%(default)s)")
+    parser.add_argument("--seconds", type=arguments.seconds, default=1.0, help="a measurement, at least (%(default)s)")
     parser.add_argument("--one-core", action="store_true", help="one thread, by processor time: for a busy machine")
     given = parser.parse_args(words)
     return arguments.told(lambda: _measure(given, words))
@@ -112,9 +121,8 @@ def _measure(given: argparse.Namespace, words: list[str]) -> None:
     record = Record(given.mode, words, given.out)
     record.head(COLUMNS)
     cases = [(model, batch_size) for model in given.model for batch_size in given.batch]
-    total = given.rounds * sum(_differs(way, *case) for case in cases for _, way in ways)
-    limits: list[float] = []
-    with tqdm(total=total, unit=" measurements", dynamic_ncols=True) as bar:
+    total = sum(_differs(way, *case) for case in cases for _, way in ways)
+    with tqdm(total=total, unit=" ways", dynamic_ncols=True) as bar:
         for model in given.model:
             with tempfile.TemporaryDirectory() as place:
                 folder = Path(place)
@@ -123,20 +131,21 @@ def _measure(given: argparse.Namespace, words: list[str]) -> None:
                 for batch_size in given.batch:
                     case = published.case(model, given.mode, batch_size)
                     found = [Measured(*own) for own in ways if _differs(own[1], model, batch_size)]
-                    for _ in range(given.rounds):
-                        for own in found:
+                    with Side(found[0].framework, cores()) as first:
+                        found[0].version = first.load(case, folder, [found[0].way], TOLERANCE)
+                        for own in found[1:] or found:
                             bar.set_description(f"{model}, batch {batch_size}, {own}")
-                            _once(own, case, folder, given, record)
+                            _by_turns(first, found[0], own, case, folder, given, record)
                             bar.update()
-                    limits.append(limit := max(statistics.median(own.gflops) for own in found))
+                    bar.update(len(found) > 1)
                     bar.clear()
-                    for cells in rows(found, case, limit):
+                    for cells in rows(found, case):
                         record.row(cells)
-                    bars = [Bar(f"{own.version}, {own.way}", own.speeds, _share(own, case, limit)) for own in found]
+                    bars = [Bar(f"{own.version}, {own.way}", own.speeds, _share(own, case)) for own in found]
                     record.panel(f"{model}, batch {batch_size}", "videos/s (of the GEMM limit)", bars)
     record.say(
-        f"\n{given.rounds} rounds: medians, [lowest, highest] of the pairs. The limit is the fastest product of "
-        f"matrices of {GEMM_SIZE} rows, {statistics.median(limits):.0f} GFLOP/s."
+        f"\n{given.rounds} rounds, in each of which a way works just after the first one: medians, [lowest, highest] "
+        f"of the pairs. The limit is the product of matrices of {GEMM_SIZE} rows just after, by the faster of the two."
         f"{' One thread each; seconds are of processor time.' if given.one_core else ''}"
     )
 
@@ -148,29 +157,39 @@ def _differs(way: str, model: str, batch_size: int) -> bool:
     return way != PLAIN or model in published.WIDE
 
 
-def _once(own: Measured, case: Case, folder: Path, given: argparse.Namespace, record: Record) -> None:
-    with Side(own.framework, cores()) as side:
-        own.version = side.load(case, folder, [own.way], TOLERANCE)
-        answer = side.ask(run=own.way, seconds=given.seconds, processor=given.one_core)
-        gflops = side.ask(gemm=GEMM_SIZE, processor=given.one_core)["gflops"]
-    own.speeds.append(answer["videos_per_processor_second" if given.one_core else "videos_per_second"])
-    own.memory.append(answer["peak_bytes"])
-    own.processors.append(answer["processors"])
-    own.gflops.append(gflops)
+def _by_turns(
+    first: Side, reference: Measured, own: Measured, case: Case, folder: Path, given: argparse.Namespace, record: Record
+) -> None:
+    """Rounds of ``reference``, whose side is ``first``, and then of ``own``, which may be the same."""
+    speed = "videos_per_processor_second" if given.one_core else "videos_per_second"
     about = {"model": case.numbers["model"], "batch_size": case.batch_size, "threads": cores()}
-    record.add(**about, way=own.way, gemm_gflops=gflops, **answer)
+    with contextlib.ExitStack() as stack:
+        turns = [(reference, first)]
+        if own is not reference:
+            turns.append((own, stack.enter_context(Side(own.framework, cores()))))
+            own.version = turns[1][1].load(case, folder, [own.way], TOLERANCE)
+        for _ in range(given.rounds):
+            answers = [side.ask(run=each.way, seconds=given.seconds, processor=given.one_core) for each, side in turns]
+            limit = max(side.ask(gemm=GEMM_SIZE, processor=given.one_core)["gflops"] for _, side in turns)
+            for (each, _), answer in zip(turns, answers, strict=True):
+                each.speeds.append(answer[speed])
+                each.beside.append(answers[0][speed])
+                each.memory.append(answer["peak_bytes"])
+                each.processors.append(answer["processors"])
+                each.gflops.append(limit)
+                record.add(**about, way=each.way, beside=str(own), gemm_gflops=limit, **answer)
 
 
-def rows(found: Sequence[Measured], case: Case, limit: float) -> list[list[str]]:
+def rows(found: Sequence[Measured], case: Case) -> list[list[str]]:
     """The table's lines of one case.
 
     Args:
-        found: each way, with as many rounds.
+        found: each way, the first one beside all others.
         case: what was computed.
-        limit: GFLOP/s of a large matrix product.
     """
     peers = [own for own in found if own.framework != OURS] or list(found)
-    fastest = max(peers, key=lambda own: statistics.median(own.speeds))
+    fastest = max(peers, key=lambda own: statistics.median(own.of_first))
+    usual = statistics.median(fastest.of_first)
     return [
         [
             f"`{case.numbers['model']}`",
@@ -178,17 +197,23 @@ def rows(found: Sequence[Measured], case: Case, limit: float) -> list[list[str]]
             own.version,
             own.way,
             f"{statistics.median(own.speeds):,.1f}",
-            "1" if own is fastest else spread(ratios(own.speeds, fastest.speeds)),
+            "1" if own is fastest else spread(_of_fastest(own, found[0], fastest, usual)),
             f"{max(own.memory) / 1e9:.1f}",
-            _share(own, case, limit),
+            _share(own, case),
             f"{statistics.mean(own.processors):.1f}",
         ]
         for own in found
     ]
 
 
-def _share(own: Measured, case: Case, limit: float) -> str:
-    return f"{statistics.median(own.speeds) * published.flops(case) / 1e9 / limit:.0%}"
+def _of_fastest(own: Measured, first: Measured, fastest: Measured, usual: float) -> list[float]:
+    """The first way has pairs with the fastest peer; the others share pairs with the first one."""
+    return [1 / one for one in fastest.of_first] if own is first else [one / usual for one in own.of_first]
+
+
+def _share(own: Measured, case: Case) -> str:
+    """The work of a second, as a share of what the limit allowed just then."""
+    return f"{statistics.median(ratios(own.speeds, own.gflops)) * published.flops(case) / 1e9:.0%}"
 
 
 if __name__ == "__main__":

@@ -28,16 +28,24 @@ def test_the_work_of_a_video_is_counted(model, mode, millions):
 
 def test_rows_hold_each_way_against_the_fastest_peer_pair_by_pair():
     case = published.case("attention_cluster", "predict", 32)
-    common = {"memory": [1e9, 2e9], "processors": [1.0, 2.0], "gflops": [100.0, 100.0]}
+    common = {"memory": [1e9, 2e9], "processors": [1.0, 2.0], "gflops": [130.269184, 130.269184]}
     found = [
-        Measured(OURS, "gluon", "MXNet 1", [100.0, 300.0], **common),
-        Measured("PyTorch", "eager", "PyTorch 2", [20.0, 40.0], **common),
-        Measured("Paddle", "predictor", "Paddle 3", [200.0, 200.0], **common),
+        Measured(OURS, "gluon", "MXNet 1", [100.0, 300.0], [100.0, 300.0], **common),
+        Measured(
+            "PyTorch", "eager", "PyTorch 2", [20.0, 40.0], [100.0, 400.0], **common
+        ),  # its rounds were faster ones
+        Measured("Paddle", "predictor", "Paddle 3", [30.0, 40.0], [60.0, 100.0], **common),
     ]
-    ours, slow, fast = models.rows(found, case, limit=130.269184)
-    assert ours == ["`attention_cluster`", "32", "MXNet 1", "gluon", "200.0", "1.00 [0.50, 1.50]", "2.0", "20%", "1.5"]
-    assert slow[5] == "0.15 [0.10, 0.20]"
+    ours, slow, fast = models.rows(found, case)
+    assert ours == ["`attention_cluster`", "32", "MXNet 1", "gluon", "200.0", "2.25 [2.00, 2.50]", "2.0", "20%", "1.5"]
+    assert slow[5] == "0.33 [0.22, 0.44]"
     assert fast[5] == "1"
+
+
+def test_a_share_of_the_limit_is_of_the_same_moment():
+    case = published.case("attention_cluster", "predict", 32)
+    own = Measured(OURS, "gluon", "MXNet 1", [100.0, 300.0], [1.0, 1.0], [1e9, 1e9], [1.0, 1.0], [26.0538, 78.1615])
+    assert models.rows([own], case)[0][7] == "50%"
 
 
 def test_a_record_has_lines_for_ever_and_the_last_table(tmp_path, capsys):
