@@ -21,8 +21,8 @@ from pathlib import Path
 from tqdm import tqdm
 
 from benchmarks import arguments
+from benchmarks.inputs import synthetic_videos
 from benchmarks.plot import Bar
-from benchmarks.predict_files import synthetic_videos
 from benchmarks.record import Record
 from benchmarks.scale_parts import PARTS
 from benchmarks.sides import ratios, spread
