@@ -21,10 +21,9 @@ def parser(case: str, about: str | None, rounds: int | None = None) -> argparse.
 
 def number(text: str) -> int:
     """A number of at least 1."""
-    value = int(text)
-    if value < 1:
-        raise ValueError
-    return value
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number of at least 1")
+    return int(text)
 
 
 def numbers(text: str) -> list[int]:
@@ -34,9 +33,12 @@ def numbers(text: str) -> list[int]:
 
 def seconds(text: str) -> float:
     """A time above 0."""
-    value = float(text)
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
     if not 0 < value < math.inf:
-        raise ValueError
+        raise argparse.ArgumentTypeError(f"{text!r} is no number above 0")
     return value
 
 
@@ -45,8 +47,8 @@ def some_of(known: Sequence[str]) -> Callable[[str], list[str]]:
 
     def names(text: str) -> list[str]:
         found = text.split(",")
-        if not set(found) <= set(known):
-            raise ValueError
+        if unknown := set(found) - set(known):
+            raise argparse.ArgumentTypeError(f"there is no {min(unknown)!r}; there are {', '.join(known)}")
         return found
 
     return names

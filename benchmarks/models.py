@@ -29,6 +29,7 @@ from benchmarks.sides import OURS, Side, need_peers, ratios, spread
 from experiments.threads import cores
 
 TOLERANCE = 1e-4  # of the logits, as a share of the largest
+BUSY = 0.7  # of the cores, below which something else must have had them
 GEMM_SIZE = 2048  # rows of the matrices whose product is the limit
 COLUMNS = (
     "model",
@@ -110,6 +111,9 @@ def main(words: list[str]) -> int:
     parser.add_argument("--seconds", type=arguments.seconds, default=1.0, help="a measurement, at least (%(default)s)")
     parser.add_argument("--one-core", action="store_true", help="one thread, by processor time: for a busy machine")
     given = parser.parse_args(words)
+    usable = [f"{framework}:{way}" for framework, way in WAYS[given.mode]]
+    if not set(given.ways) & set(usable):
+        parser.error(f"argument --ways: to {given.mode} there are {', '.join(usable)}")
     return arguments.told(lambda: _measure(given, words))
 
 
@@ -122,6 +126,7 @@ def _measure(given: argparse.Namespace, words: list[str]) -> None:
     record.head(COLUMNS)
     cases = [(model, batch_size) for model in given.model for batch_size in given.batch]
     total = sum(_differs(way, *case) for case in cases for _, way in ways)
+    had = float(cores())
     with tqdm(total=total, unit=" ways", dynamic_ncols=True) as bar:
         for model in given.model:
             with tempfile.TemporaryDirectory() as place:
@@ -131,6 +136,8 @@ def _measure(given: argparse.Namespace, words: list[str]) -> None:
                 for batch_size in given.batch:
                     case = published.case(model, given.mode, batch_size)
                     found = [Measured(*own) for own in ways if _differs(own[1], model, batch_size)]
+                    if not found:
+                        continue
                     with Side(found[0].framework, cores()) as first:
                         found[0].version = first.load(case, folder, [found[0].way], TOLERANCE)
                         for own in found[1:] or found:
@@ -141,6 +148,7 @@ def _measure(given: argparse.Namespace, words: list[str]) -> None:
                     bar.clear()
                     for cells in rows(found, case):
                         record.row(cells)
+                    had = min(had, *(statistics.mean(own.processors) for own in found))
                     bars = [Bar(f"{own.version}, {own.way}", own.speeds, _share(own, case)) for own in found]
                     record.panel(f"{model}, batch {batch_size}", "videos/s (of the GEMM limit)", bars)
     record.say(
@@ -148,6 +156,8 @@ def _measure(given: argparse.Namespace, words: list[str]) -> None:
         f"of the pairs. The limit is the product of matrices of {GEMM_SIZE} rows just after, by the faster of the two."
         f"{' One thread each; seconds are of processor time.' if given.one_core else ''}"
     )
+    if had < BUSY * cores():
+        record.say(f"The machine was busy: a way had {had:.1f} of {cores()} cores; --one-core is for such times.")
 
 
 def _differs(way: str, model: str, batch_size: int) -> bool:

@@ -115,5 +115,7 @@ def ratios(above: Sequence[float], below: Sequence[float]) -> list[float]:
 
 
 def spread(values: Sequence[float]) -> str:
-    """Median, lowest and highest."""
+    """Median, lowest and highest; the value alone where there is one."""
+    if len(values) == 1:
+        return f"{values[0]:.2f}"
     return f"{statistics.median(values):.2f} [{min(values):.2f}, {max(values):.2f}]"

@@ -67,7 +67,16 @@ def test_a_record_has_lines_for_ever_and_the_last_table(tmp_path, capsys):
 def test_what_is_not_known_is_refused(wrong, capsys):
     with pytest.raises(SystemExit):
         models.main(["--mode=train", wrong])
-    assert f"argument {wrong.partition('=')[0]}: invalid" in capsys.readouterr().err
+    name, _, value = wrong.partition("=")
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert f"argument {name}: " in said
+    assert f"'{value}'" in said
+
+
+def test_ways_are_those_of_the_mode(capsys):
+    with pytest.raises(SystemExit):
+        models.main(["--mode=predict", "--ways=PyTorch:fused"])
+    assert "argument --ways: to predict there are MXNet:gluon, " in capsys.readouterr().err
 
 
 @pytest.mark.long
