@@ -24,7 +24,7 @@ class Batch:
 
     Attributes:
         features: one array a modality, (videos, frames, dim), in the file's dtype; padding is 0.
-        lengths: (videos, modalities) int32 numbers of real frames, or None if every frame is real.
+        lengths: (videos, modalities) int32 numbers of real frames, or None if every frame of the dataset is real.
         labels: (videos, classes) float32 of 0 and 1.
         indices: (videos,) numbers of the videos in the dataset.
         total: videos of this batch over all machines.
@@ -86,6 +86,7 @@ class Loader:
         self.workers = workers
         self.share = share
         self.sorted_batches = sorted_batches
+        self._pads = self._any_padding()
 
     def __len__(self) -> int:
         """Batches an epoch."""
@@ -161,8 +162,16 @@ class Loader:
             features.append(self._chosen_frames(modality, shard_of, first[:, None] + sampled, count, memory))
             lengths.append(np.where(count > 0, sampled.shape[1], 0))
         padded = np.stack(lengths, axis=1).astype(np.int32)  # (B, modalities)
-        whole = all((own == frames.shape[1]).all() for own, frames in zip(lengths, features, strict=True))
-        return Batch(features, None if whole else padded, self.dataset.labels_of(indices), indices, total)
+        return Batch(features, padded if self._pads else None, self.dataset.labels_of(indices), indices, total)
+
+    def _any_padding(self) -> bool:
+        """Whether any batch may have padding. All say so then: for the others a net would be compiled a second time."""
+        everything = np.arange(len(self.dataset))
+        for modality in self.dataset.feature_dims:
+            _, count = self.dataset.frames_of(modality, everything)  # (videos,)
+            if not (count > 0).all() or (self.seg_num is None and (count != count[:1]).any()):
+                return True
+        return False
 
     def _offsets(self, epoch: int, start: int, stop: int) -> np.ndarray | None:
         """Where within its segment each frame is taken, (videos, seg_num); None where all frames are."""

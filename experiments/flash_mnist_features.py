@@ -20,6 +20,7 @@ from tqdm import tqdm
 from datasets import hdf5, mnist
 from datasets.errors import DataError
 from datasets.flash_mnist import CLASSES, FRAMES, FlashMnist, classes_of
+from gluon_models import graphs
 from gluon_models.frame_cnn import FEATURE_DIM, FrameCNN
 
 SEED = 0
@@ -148,6 +149,7 @@ def _train_frame_network(mnist_folder: Path, target: Path) -> float:
     predicted = np.concatenate(
         [net(_network_input(part)).asnumpy().argmax(axis=1) for part in np.array_split(frames, 10)]
     )
+    graphs.release(net)
     right = float(np.mean(predicted == labels))
     print(f"frame network: {100 * right:.1f} % of noisy test digits are told right")
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -20,7 +20,7 @@ from experiments.errors import UserError
 from experiments.optimization import make_schedule, make_server_schedule, make_trainer
 from experiments.registry.schema import Training
 from experiments.trainer import Trainer
-from gluon_models import losses
+from gluon_models import graphs, losses
 
 Log = Callable[[str, float, int], None]  # name, value, step
 
@@ -114,6 +114,7 @@ def fit(
         complete = epoch + 1
         is_best = False
         if complete % recipe.valid_interval == 0 or complete == recipe.epochs:
+            graphs.release(net)  # evaluation's would stand beside it
             metrics = evaluate(net, valid, recipe.loss, contexts, job)
             for name, value in metrics.items():
                 log(f"validate.{name}", value, step)
@@ -150,6 +151,7 @@ def evaluate(
         for own, outputs in ahead:
             _update(metrics, own, outputs)
         bar.update(len(loader.dataset) - bar.n)
+    graphs.release(net)
     if job.workers == 1 or not job.adds:
         return metrics.get()
     whole = MetricSet()

@@ -6,8 +6,12 @@ from typing import Any
 import mxnet as mx
 from mxnet.gluon import HybridBlock
 
+from gluon_models import graphs
 from gluon_models.errors import ModelError
 from gluon_models.video_dense import VideoDense, rows_known
+
+KEPT_GRAPHS = 8  # each has memory of its own; a step has four at most: pieces of two sizes, those of a last batch too
+_COMPILED = ("_cached_graph", "_cached_op", "_cached_op_args", "_in_format", "_out_format")  # Gluon's names
 
 
 class VideoModel(HybridBlock):
@@ -36,6 +40,7 @@ class VideoModel(HybridBlock):
         if not modalities:
             raise ModelError("a model needs at least one modality")
         self.modalities = list(modalities)
+        self._graphs: dict[tuple[bool, int | None], dict[str, Any]] = {}
         self._graph_of: tuple[bool, int | None] | None = None
         self._wants_rows: bool | None = None
 
@@ -55,12 +60,28 @@ class VideoModel(HybridBlock):
                 raise ModelError(f"lengths has shape {lengths.shape}; it must be {common}, or {each} for {names}")
         if not isinstance(features[0], mx.nd.NDArray):
             return super().forward(list(features), lengths)
-        graph_of = lengths is not None, self._rows(features[0])
-        if self._graph_of != graph_of:
-            self._clear_cached_op()  # a hybridized graph either has the input `lengths` or has not
-            self._graph_of = graph_of
-        with rows_known(graph_of[1] if self._active else None):  # a part may be compiled alone, for any number
+        rows = self._rows(features[0])
+        self._take_graph((lengths is not None, rows))  # a hybridized graph either has the input `lengths` or has not
+        with rows_known(rows if self._active else None):  # a part may be compiled alone, for any number
             return super().forward(list(features), lengths)
+
+    def _take_graph(self, graph_of: tuple[bool, int | None]) -> None:
+        """Go on with the graph that was compiled for such calls; others are kept: work of theirs may be pending."""
+        if self._graph_of == graph_of:
+            return
+        if self._graph_of is not None and self._cached_op is not None:
+            self._graphs[self._graph_of] = {name: getattr(self, name) for name in _COMPILED}
+        if len(self._graphs) >= KEPT_GRAPHS and graph_of not in self._graphs:
+            graphs.release(self)
+        kept, self._graph_of = self._graphs, graph_of
+        super()._clear_cached_op()
+        for name, value in kept.get(graph_of, {}).items():
+            setattr(self, name, value)
+
+    def _clear_cached_op(self) -> None:
+        """Gluon's, whenever what was compiled holds no longer."""
+        self._graphs, self._graph_of = {}, None
+        super()._clear_cached_op()
 
     def _rows(self, frames: mx.nd.NDArray) -> int | None:
         """How many videos a graph is made for; None for any number, where knowing it would not make it faster."""

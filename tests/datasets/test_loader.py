@@ -133,6 +133,19 @@ def test_machines_share_every_batch_evenly(dataset, machines):
         assert max(len(part[0]) for part in parts) - min(len(part[0]) for part in parts) <= 1
 
 
+def test_all_batches_have_lengths_or_none(tmp_path):
+    """So that a net is compiled once: also those without padding, where others have some."""
+    for name, lengths, seg_num, some in (
+        ("a", (5, 6), None, False),
+        ("b", (5, 7), None, True),
+        ("c", (5, 7), 3, False),
+    ):
+        write_videos(tmp_path / name, lengths=lengths, modalities=("rgb",))
+        dataset = VideoDataset.open(tmp_path / name, "train")
+        given = [batch.lengths is not None for batch in Loader(dataset, 1, seg_num, training=False).epoch()]
+        assert set(given) == {some}
+
+
 def test_a_fault_in_a_thread_reaches_the_consumer(dataset):
     batches = Loader(dataset, 4, None, training=False).epoch()
     next(batches)
