@@ -11,6 +11,7 @@ from experiments.errors import UserError
 from experiments.launch import hosts, job
 from experiments.launch.watch import Watch
 
+_SPARE_STARTS = 3  # MXNet's scheduler sometimes gives up at its start, on a busy machine
 _PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 2.0, 60.0  # before another start: what was cut may be back then
 
 _EPILOG = """\
@@ -69,28 +70,31 @@ def _parser() -> argparse.ArgumentParser:
 def _run(roles: Sequence[job.Role], own: list[str], given: list[str], options: argparse.Namespace) -> int:
     """Run the job, and again after failures as often as is allowed."""
     command, run = given, None
-    for attempt in range(options.restarts + 1):
+    attempt, spare = 0, _SPARE_STARTS
+    while True:
         if attempt:
             time.sleep(min(_PAUSE_SECONDS * 2 ** (attempt - 1), _LONGEST_PAUSE_SECONDS))
         outcome = Watch(roles, command, options.ssh, options.idle_seconds).attend()
         run = outcome.run or run
         if run is not None and run["command"] == "train":
             command = job.resumed(given, Path(run["run"]).name)
+        is_spare = outcome.has_no_scheduler and spare > 0
         # What ended by itself before it began anything would do so again: a mistake on the command line.
         fails_again = run is None and not outcome.is_death
-        last = outcome.exit_code != 1 or fails_again or attempt == options.restarts
+        last = outcome.exit_code != 1 or not (is_spare or (attempt < options.restarts and not fails_again))
         if outcome.why:
             words = [outcome.why]
             if outcome.run is not None:
                 words.append(f"run {Path(outcome.run['run']).name} is {outcome.status}")
             if not last:
-                words.append(f"starting again, {attempt + 1} of {options.restarts}")
+                again = "with another port" if is_spare else f"{attempt + 1} of {options.restarts}"
+                words.append(f"starting again, {again}")
             elif command is not given and outcome.exit_code:
                 words.append(f"go on by: {shlex.join(['python', '-m', 'experiments.launch', *own, '--', *command])}")
             print(f"launch: {'; '.join(words)}", file=sys.stderr)
         if last:
             return outcome.exit_code
-    raise AssertionError("the last attempt returns")
+        attempt, spare = (attempt, spare - 1) if is_spare else (attempt + 1, spare)
 
 
 if __name__ == "__main__":

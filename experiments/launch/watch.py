@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import FrameType
 from typing import Any
 
@@ -41,6 +41,7 @@ class Outcome:
         exit_code: of the launcher.
         why: who ended it and how, one line; empty where all went well.
         is_death: whether somebody died, and did not end by an exit code of its own.
+        has_no_scheduler: whether MXNet's scheduler gave up by itself, as it may at its start.
         run: folder and command of the run that worker 0 recorded.
         status: of that run.
     """
@@ -48,6 +49,7 @@ class Outcome:
     exit_code: int
     why: str = ""
     is_death: bool = True
+    has_no_scheduler: bool = False
     run: dict[str, str] | None = None
     status: str | None = None
 
@@ -165,7 +167,9 @@ class Watch:
             return self._as_interrupted(self._interrupted[0]) if link is self._first_worker() else None
         if link.exit_code != 0 and not all(worker.exit_code == 0 for worker in workers):
             assert link.exit_code is not None
-            return self._failure(f"{link.role}: {end_in_words(link.exit_code)}", is_death=link.exit_code < 0)
+            why, is_death = f"{link.role}: {end_in_words(link.exit_code)}", link.exit_code < 0
+            gave_up = link.role.kind == plan.SCHEDULER and (not is_death or link.exit_code == -signal.SIGABRT)
+            return Outcome(1, why, is_death, has_no_scheduler=gave_up)
         return Outcome(0) if all(other.exit_code is not None for other in self._links) else None
 
     def _overdue(self) -> Outcome | None:
@@ -224,7 +228,7 @@ class Watch:
         run = self._run if found else None
         if found == journal.COMPLETED and outcome.exit_code == 1:
             return Outcome(0, f"{outcome.why}, after the run was completed", run=run, status=found)
-        return Outcome(outcome.exit_code, outcome.why, outcome.is_death, run, found)
+        return replace(outcome, run=run, status=found)
 
     def _end_agents(self, order: dict[str, str | None], least_seconds: float = 0.0) -> None:
         """Tell all agents to end, and wait for it: for those that have not answered yet, ``least_seconds``."""

@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from experiments import ROOT
 from experiments.journal import Journal
 
 
@@ -69,6 +70,26 @@ def test_it_starts_again_with_the_run_that_it_had_begun(launch, adding, tmp_path
     assert [path.name for path in tmp_path.iterdir()] == ["1"]
     state = Journal(tmp_path / "1").read("state")
     assert (state["status"], state["begun"]) == ("COMPLETED", 2)
+
+
+PORT_TAKEN = """
+import os, pathlib, socket
+taken = pathlib.Path({file!r})
+if os.environ.get("DMLC_ROLE") == "scheduler" and not taken.exists():
+    taken.touch()
+    listening = socket.create_server(("127.0.0.1", int(os.environ["DMLC_PS_ROOT_PORT"])))
+"""
+
+
+def test_a_scheduler_whose_port_is_taken_gets_another(launch, adding, tmp_path):
+    (tmp_path / "sitecustomize.py").write_text(PORT_TAKEN.format(file=str(tmp_path / "taken")))
+    words = ("--workers", "2", "--", "python", adding, "2", str(tmp_path / "runs"), "with", "x=1")
+    own = launch(*words, PYTHONPATH=f"{tmp_path}:{ROOT}")
+    assert own.wait(60) == 0, own.said
+    assert "bind failed" in own.said
+    (ending,) = own.endings
+    assert ending.startswith("launch: scheduler: ended with exit code 1; ")
+    assert ending.endswith("; starting again, with another port")
 
 
 def test_a_mistake_of_the_command_is_not_started_again(launch):
