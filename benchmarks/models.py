@@ -17,6 +17,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from importlib import metadata
 from pathlib import Path
 
 from tqdm import tqdm
@@ -28,6 +29,7 @@ from benchmarks.record import Record
 from benchmarks.sides import OURS, Side, need_peers, ratios, spread
 from experiments.threads import cores
 
+ONNXRUNTIME = "onnxruntime"
 TOLERANCE = 1e-4  # of the logits, as a share of the largest
 BUSY = 0.7  # of the cores, below which something else must have had them
 GEMM_SIZE = 2048  # rows of the matrices whose product is the limit
@@ -59,7 +61,7 @@ WAYS = {
         (OURS, "gluon"),
         (OURS, PLAIN),
         (OURS, "mxnet"),
-        (OURS, "onnxruntime"),
+        (OURS, ONNXRUNTIME),
         ("PyTorch", "prepacked"),
         ("Paddle", "predictor"),
     ],
@@ -73,7 +75,7 @@ class Measured:
     Attributes:
         framework: one of `sides.FRAMEWORKS`.
         way: one of its ways.
-        version: the framework's name and version.
+        version: name and version of the framework, or of the engine that computes in its stead.
         speeds: videos a second.
         beside: the same of the first way, just before.
         memory: bytes of resident memory, at most.
@@ -139,7 +141,7 @@ def _measure(given: argparse.Namespace, words: list[str]) -> None:
                     if not found:
                         continue
                     with Side(found[0].framework, cores()) as first:
-                        found[0].version = first.load(case, folder, [found[0].way], TOLERANCE)
+                        _load(first, found[0], case, folder)
                         for own in found[1:] or found:
                             bar.set_description(f"{model}, batch {batch_size}, {own}")
                             _by_turns(first, found[0], own, case, folder, given, record)
@@ -150,7 +152,7 @@ def _measure(given: argparse.Namespace, words: list[str]) -> None:
                         record.row(cells)
                     had = min(had, *(statistics.mean(own.processors) for own in found))
                     bars = [Bar(f"{own.version}, {own.way}", own.speeds, _share(own, case)) for own in found]
-                    record.panel(f"{model}, batch {batch_size}", "videos/s (of the GEMM limit)", bars)
+                    record.panel(f"{model}, batch {batch_size}", "videos/s (and the share of the GEMM limit)", bars)
     record.say(
         f"\n{given.rounds} rounds, in each of which a way works just after the first one: medians, [lowest, highest] "
         f"of the pairs. The limit is the product of matrices of {GEMM_SIZE} rows just after, by the faster of the two."
@@ -158,6 +160,12 @@ def _measure(given: argparse.Namespace, words: list[str]) -> None:
     )
     if had < BUSY * cores():
         record.say(f"The machine was busy: a way had {had:.1f} of {cores()} cores; --one-core is for such times.")
+
+
+def _load(side: Side, own: Measured, case: Case, folder: Path) -> None:
+    own.version = side.load(case, folder, [own.way], TOLERANCE)
+    if own.way == ONNXRUNTIME:
+        own.version = f"{ONNXRUNTIME} {metadata.version(ONNXRUNTIME)}"
 
 
 def _differs(way: str, model: str, batch_size: int) -> bool:
@@ -177,7 +185,7 @@ def _by_turns(
         turns = [(reference, first)]
         if own is not reference:
             turns.append((own, stack.enter_context(Side(own.framework, cores()))))
-            own.version = turns[1][1].load(case, folder, [own.way], TOLERANCE)
+            _load(turns[1][1], own, case, folder)
         for _ in range(given.rounds):
             answers = [side.ask(run=each.way, seconds=given.seconds, processor=given.one_core) for each, side in turns]
             limit = max(side.ask(gemm=GEMM_SIZE, processor=given.one_core)["gflops"] for _, side in turns)

@@ -28,8 +28,9 @@ class Record:
         self._lines, self._table, self._picture = (folder / f"{name}.{kind}" for kind in ("jsonl", "md", "png"))
         self._panels: list[Panel] = []
         self._same = {"benchmark": name, "machine": machine(), "started": time.strftime("%Y-%m-%dT%H:%M:%S")}
+        self._heading = f"{name} {' '.join(words)}".rstrip() + f", {self._same['started']}"
         self._table.write_text("")
-        self.say(f"{name} {' '.join(words)}".rstrip() + f", {self._same['started']}\n\n{machine()}\n")
+        self.say(f"{self._heading}\n\n{machine()}\n")
 
     def add(self, **measured: Any) -> None:
         """One measurement."""
@@ -54,7 +55,7 @@ class Record:
     def panel(self, title: str, unit: str, bars: Sequence[Bar]) -> None:
         """One more piece of the picture, which is written anew, so that it is there when the rest is interrupted."""
         self._panels.append(Panel(title, bars))
-        head = f"{self._same['benchmark']}: medians, whiskers from the lowest to the highest\n{self._same['machine']}"
+        head = f"{self._heading}\nmedians, whiskers from the lowest to the highest\n{self._same['machine']}"
         plot.draw(self._picture, head, unit, self._panels)
 
 

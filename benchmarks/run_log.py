@@ -39,7 +39,10 @@ def _measure(given: argparse.Namespace, words: list[str]) -> None:
     for where, own in found.items():
         record.row([where, f"{statistics.median(own):.2f}", f"{min(own):.2f}, {max(own):.2f}"])
     record.panel("a metric a step", "% of a core's time", [Bar(where, own) for where, own in found.items()])
-    record.say(f"\n{given.rounds} rounds of {given.seconds:g} s at {1 / STEP_SECONDS:.0f} steps a second.")
+    record.say(
+        f"\n{given.rounds} rounds of {given.seconds:g} s at {1 / STEP_SECONDS:.0f} steps a second. "
+        "Within the steps: calls of the log; beside them: its threads, which bring the record to the store."
+    )
 
 
 def _measured(log_scalar: logged.LogScalar, steps: int) -> tuple[float, float]:
