@@ -24,7 +24,7 @@ class Batch:
 
     Attributes:
         features: one array a modality, (videos, frames, dim), in the file's dtype; padding is 0.
-        lengths: (videos, modalities) int32 numbers of real frames, or None if every frame of the dataset is real.
+        lengths: (videos, modalities) int32 numbers of real frames, or None if no batch of the dataset is padded.
         labels: (videos, classes) float32 of 0 and 1.
         indices: (videos,) numbers of the videos in the dataset.
         total: videos of this batch over all machines.
@@ -165,7 +165,7 @@ class Loader:
         return Batch(features, padded if self._pads else None, self.dataset.labels_of(indices), indices, total)
 
     def _any_padding(self) -> bool:
-        """Whether any batch may have padding. All say so then: for the others a net would be compiled a second time."""
+        """Whether any batch may be padded: then all have lengths, as a net would be compiled once more without."""
         everything = np.arange(len(self.dataset))
         for modality in self.dataset.feature_dims:
             _, count = self.dataset.frames_of(modality, everything)  # (videos,)

@@ -10,7 +10,7 @@ from gluon_models import graphs
 from gluon_models.errors import ModelError
 from gluon_models.video_dense import VideoDense, rows_known
 
-KEPT_GRAPHS = 8  # each has memory of its own; a step has four at most: pieces of two sizes, those of a last batch too
+KEPT_GRAPHS = 8  # each has memory of its own; a training has four: pieces of two sizes, those of a last batch too
 _COMPILED = ("_cached_graph", "_cached_op", "_cached_op_args", "_in_format", "_out_format")  # Gluon's names
 
 
@@ -72,7 +72,7 @@ class VideoModel(HybridBlock):
         if self._graph_of is not None and self._cached_op is not None:
             self._graphs[self._graph_of] = {name: getattr(self, name) for name in _COMPILED}
         if len(self._graphs) >= KEPT_GRAPHS and graph_of not in self._graphs:
-            graphs.release(self)
+            graphs.release(self)  # not safe amid a step of so many sizes, which no training has
         kept, self._graph_of = self._graphs, graph_of
         super()._clear_cached_op()
         for name, value in kept.get(graph_of, {}).items():

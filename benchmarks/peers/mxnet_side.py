@@ -23,6 +23,7 @@ from experiments.inference import description, engines  # noqa: E402
 from experiments.optimization import make_trainer  # noqa: E402
 from experiments.trained import Trained  # noqa: E402
 from experiments.training import LOSSES, update  # noqa: E402
+from gluon_models import graphs  # noqa: E402
 
 TORCH_NAMES = (
     ("attention.score", "score"),
@@ -72,6 +73,7 @@ def _training(case: Case, folder: Path, name: str, batches: list[Videos]) -> Way
     if name == measuring.PLAIN:
         _plain(net)
     logits = _logits(net, [own[: measuring.CHECKED_VIDEOS] for own in batches[0].features])
+    graphs.release(net)  # as a run does behind an evaluation
     _, data, recipe = registry.split(case.numbers)
     trainer: Any = _NoTrainer() if name == measuring.WITHOUT else make_trainer(nets.inside(net), recipe)
     loss_of = LOSSES[recipe.loss][0]()
@@ -88,6 +90,7 @@ def _training(case: Case, folder: Path, name: str, batches: list[Videos]) -> Way
         total += update(net, loss_of, trainer, batch, [mx.cpu()], recipe.loss_scale, at_once)
 
     def epoch(of: Epoch) -> Counted:
+        graphs.release(net)  # of batches of other lengths
         dataset, counted = VideoDataset.open(Path(of.folder), "train"), Counted()
         sorted_batches = SORTED_BATCHES if of.order == "sorted" else 1
         loader = Loader(dataset, case.batch_size, data.seg_num, training=True, sorted_batches=sorted_batches)

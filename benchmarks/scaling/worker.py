@@ -21,7 +21,7 @@ from experiments import registry, subnormals
 from experiments.collective import Collective
 from experiments.optimization import make_trainer
 from experiments.training import LOSSES, update
-from gluon_models import zoo
+from gluon_models import graphs, zoo
 from gluon_models.dequantize import Dequantized
 
 FIRST_KEY = 10**7  # of arrays that no parameter is
@@ -67,6 +67,10 @@ class Session:
         update(self._net, self._loss_of, self._trainer, batch, [mx.cpu()], self.recipe.loss_scale)
         mx.nd.waitall()
 
+    def end(self) -> None:
+        """Let go of the net, so that another may train."""
+        graphs.release(self._net)
+
 
 def compute(given: dict[str, Any]) -> list[dict[str, Any]]:
     """Of each case (experiment, data folder, sizes): its keys, of each size seconds and work of a step, the loader."""
@@ -87,6 +91,7 @@ def compute(given: dict[str, Any]) -> list[dict[str, Any]]:
         videos = len(batches.dataset)
         loader = {"seconds": seconds / videos, "work": work / videos}
         answers.append({"entry": entry, "keys": session.keys, "steps": found, "loader": loader})
+        session.end()
     return answers
 
 

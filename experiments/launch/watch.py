@@ -23,6 +23,7 @@ from experiments.launch.job import Role
 from experiments.launch.screen import Screen
 
 START_SECONDS = 60.0  # until an agent answers
+MEETING_SECONDS = 60.0  # in which all have met at the scheduler, or it has given up
 STOPPED_SECONDS = 10.0  # a process may be stopped for so long
 LAST_WORDS_SECONDS = 15.0  # for a run to be recorded after Ctrl-C
 SERVERS_SECONDS = 3.0  # for servers to end behind all workers: MXNet's do so together
@@ -30,6 +31,7 @@ WORKERS_SECONDS = 30.0  # for workers to end behind a server
 ENDING_SECONDS = 20.0  # for an agent to end its role and to bring the run's end to its store
 CLEARING_SECONDS = 15.0  # for the same on a machine whose agent is lost
 LOOK_SECONDS = BEAT_SECONDS / 4  # between two looks at what is overdue
+FAULT = 1  # the exit code of Python behind an exception
 UNKNOWN = "UNKNOWN"  # the status of a run on a machine that cannot be reached
 
 
@@ -41,7 +43,7 @@ class Outcome:
         exit_code: of the launcher.
         why: who ended it and how, one line; empty where all went well.
         is_death: whether somebody died, and did not end by an exit code of its own.
-        has_no_scheduler: whether MXNet's scheduler gave up by itself, as it may at its start.
+        has_no_scheduler: whether MXNet's scheduler gave up by itself, soon after its start.
         run: folder and command of the run that worker 0 recorded.
         status: of that run.
     """
@@ -71,6 +73,7 @@ class Watch:
         self._events: queue.SimpleQueue[tuple[AgentLink | None, Any]] = queue.SimpleQueue()
         self._links: list[AgentLink] = []
         self._started = False
+        self._met = float("inf")  # when all have
         self._run: dict[str, str] | None = None
         self._interrupted: tuple[int, float] | None = None  # by which signal, when
 
@@ -143,6 +146,7 @@ class Watch:
     def _start(self) -> None:
         """Start all roles: their agents are there."""
         self._started = True
+        self._met = time.monotonic() + MEETING_SECONDS
         scheduler = next(link for link in self._links if link.role.kind == plan.SCHEDULER)
         assert scheduler.port is not None
         for link in self._links:
@@ -167,9 +171,9 @@ class Watch:
             return self._as_interrupted(self._interrupted[0]) if link is self._first_worker() else None
         if link.exit_code != 0 and not all(worker.exit_code == 0 for worker in workers):
             assert link.exit_code is not None
-            why, is_death = f"{link.role}: {end_in_words(link.exit_code)}", link.exit_code < 0
-            gave_up = link.role.kind == plan.SCHEDULER and (not is_death or link.exit_code == -signal.SIGABRT)
-            return Outcome(1, why, is_death, has_no_scheduler=gave_up)
+            is_soon = link.role.kind == plan.SCHEDULER and time.monotonic() < self._met
+            gave_up = is_soon and link.exit_code in (FAULT, -signal.SIGABRT)
+            return Outcome(1, f"{link.role}: {end_in_words(link.exit_code)}", link.exit_code < 0, gave_up)
         return Outcome(0) if all(other.exit_code is not None for other in self._links) else None
 
     def _overdue(self) -> Outcome | None:

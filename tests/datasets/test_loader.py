@@ -135,12 +135,13 @@ def test_machines_share_every_batch_evenly(dataset, machines):
 
 def test_all_batches_have_lengths_or_none(tmp_path):
     """So that a net is compiled once: also those without padding, where others have some."""
-    for name, lengths, seg_num, some in (
-        ("a", (5, 6), None, False),
-        ("b", (5, 7), None, True),
-        ("c", (5, 7), 3, False),
+    for name, lengths, modalities, seg_num, some in (
+        ("all as long", (5, 6), ("rgb",), None, False),
+        ("some longer", (5, 7), ("rgb",), None, True),
+        ("as many of each", (5, 7), ("rgb",), 3, False),
+        ("some without sound", (5, 6), ("rgb", "audio"), 3, True),
     ):
-        write_videos(tmp_path / name, lengths=lengths, modalities=("rgb",))
+        write_videos(tmp_path / name, lengths=lengths, modalities=modalities)
         dataset = VideoDataset.open(tmp_path / name, "train")
         given = [batch.lengths is not None for batch in Loader(dataset, 1, seg_num, training=False).epoch()]
         assert set(given) == {some}

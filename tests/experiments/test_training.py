@@ -84,6 +84,13 @@ def test_the_metrics_are_those_of_the_whole_split(folder, tmp_path):
     assert session.metrics == pytest.approx(expected, abs=1e-6)
 
 
+def test_nothing_compiled_is_left(folder, tmp_path):
+    """Whoever forgets the net afterwards frees no graph with it, of which work may be pending."""
+    session = Session(folder, tmp_path)
+    assert session.net._cached_op is None
+    assert not session.net._graphs
+
+
 def test_last_and_best_are_kept(folder, tmp_path):
     recipe = replace(RECIPE, valid_interval=1, learning_rate=0.03)
     session = Session(folder, tmp_path, recipe)

@@ -16,7 +16,8 @@ def net():
     net = zoo.create("attention_lstm", feature_dims=DIMS, num_classes=3, **SIZES)
     net.initialize()
     net.hybridize(static_alloc=True, static_shape=True)
-    return net
+    yield net
+    graphs.release(net)
 
 
 def logits(net, videos, lengths=True):

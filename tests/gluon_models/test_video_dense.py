@@ -6,7 +6,7 @@ import pytest
 from mxnet import autograd
 from mxnet.gluon import nn
 
-from gluon_models import zoo
+from gluon_models import graphs, zoo
 from gluon_models.video_dense import LARGE, VideoDense, rows_known
 
 IN, UNITS = 1024, 256  # just large
@@ -115,3 +115,4 @@ def test_a_compiled_net_follows_the_number_of_videos(name):
             gradients.append(net.hidden[0].weight.grad().asnumpy())
         np.testing.assert_allclose(outputs[0], outputs[1], rtol=1e-4, atol=1e-5)
         np.testing.assert_allclose(gradients[0], gradients[1], rtol=1e-4, atol=1e-5 * np.abs(gradients[0]).max())
+    graphs.release(compiled)

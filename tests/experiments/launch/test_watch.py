@@ -79,6 +79,26 @@ def test_a_failed_worker_is_not_taken_for_a_good_end():
     assert own._overdue() == watch.Outcome(0)
 
 
+@pytest.mark.parametrize(
+    ("number", "exit_code", "seconds", "gave_up"),
+    [
+        (0, 1, 5, True),
+        (0, -6, 5, True),
+        (0, 1, watch.MEETING_SECONDS + 5, False),
+        (0, 127, 5, False),  # there is no such program
+        (0, -9, 5, False),
+        (-1, 1, 5, False),  # a worker
+    ],
+)
+def test_a_scheduler_that_gives_up(number, exit_code, seconds, gave_up):
+    own = watching([hosts.Host()], workers=1)
+    own._links = [Link(role) for role in own._roles]
+    own._start()
+    own._met -= seconds
+    own._links[number].exit_code = exit_code
+    assert own._on_end(own._links[number]).has_no_scheduler is gave_up
+
+
 def test_agents_that_were_started_are_ended_when_one_cannot_be(launch, tmp_path):
     """The program that starts agents elsewhere is there, but is none."""
     program = tmp_path / "ssh"
