@@ -90,7 +90,7 @@ def _training(case: Case, folder: Path, name: str, batches: list[Videos]) -> Way
         total += update(net, loss_of, trainer, batch, [mx.cpu()], recipe.loss_scale, at_once)
 
     def epoch(of: Epoch) -> Counted:
-        graphs.release(net)  # of batches of other lengths
+        graphs.release(net)  # those of the batches in memory, which have no lengths
         dataset, counted = VideoDataset.open(Path(of.folder), "train"), Counted()
         sorted_batches = SORTED_BATCHES if of.order == "sorted" else 1
         loader = Loader(dataset, case.batch_size, data.seg_num, training=True, sorted_batches=sorted_batches)
