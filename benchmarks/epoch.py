@@ -1,6 +1,7 @@
 """An epoch of training, from data files to updated weights, ours beside PyTorch's.
 
-``python -m benchmarks.epoch [--model M,...] [--videos N] [--batch B] [--every N] [--rounds N] [--small] [--one-core]``
+``python -m benchmarks.epoch [--model M,...] [--videos N] [--batch B] [--part N] [--rounds N] [--ways W,...] [--small]
+[--one-core]``
 
 Synthetic videos of YouTube-8M's shape, 120 to 300 frames, in the page cache. AttentionLSTM takes all frames of a video:
 ours on length-sorted batches, as runs have them, and on random ones; PyTorch on random ones, padded to their longest
@@ -8,8 +9,8 @@ and loaded by its DataLoader. Attention Cluster takes 100 frames of each video, 
 the slowest to train by far (``CASE=train``), is left out.
 
 How much is gained by sorting is held against what the lengths allow: the frames of random batches with their padding,
-divided by the real ones. An epoch of AttentionLSTM takes many minutes here, and so of its batches every eighth is
-trained on, others in each round; what is said of an epoch is by its real frames.
+divided by the real ones. An epoch of AttentionLSTM takes many minutes here, and so only an eighth of its batches
+is trained on, in a row, others in each round; what is said of an epoch is by its real frames.
 """
 
 import argparse
@@ -34,8 +35,8 @@ from benchmarks.sides import OURS, Side, need_peers, ratios, spread
 from datasets.video_dataset import VideoDataset
 from experiments.threads import cores
 
-VIDEOS = 2048
-# Batch size and, of the epoch's batches, how many there are to one that is trained on.
+VIDEOS = 8192  # as many batches of AttentionLSTM as a loader sorts together
+# Batch size, and of how many parts of an epoch's batches one is trained on.
 SIZES = {"attention_cluster": (256, 1), "attention_lstm": (128, 8)}
 WAYS = {  # framework, its way to train, order of the videos
     "attention_cluster": [
@@ -55,7 +56,6 @@ SMALL = {
     "attention_lstm": {"embedding_size": 8, "lstm_size": 8, "hidden_units": [8]},
 }
 WARM_EPOCH = 1000  # none that is measured
-NO_OTHER = 1 << 30  # batches between two that are trained on: so many that there is only the first
 GOAL = 0.9  # of the gain that the lengths allow
 COLUMNS = (
     "model",
@@ -102,14 +102,18 @@ def main(words: list[str]) -> int:
     """Measure and print; the exit code."""
     parser = arguments.parser("epoch", __doc__, rounds=3)
     models = arguments.some_of(published.MODELS)
-    sizes = {name: "/".join(str(own[place]) for own in SIZES.values()) for place, name in enumerate(("batch", "every"))}
+    sizes = {name: "/".join(str(own[place]) for own in SIZES.values()) for place, name in enumerate(("batch", "part"))}
     parser.add_argument("--model", type=models, default=list(published.MODELS), help=",".join(published.MODELS))
     parser.add_argument("--videos", type=arguments.number, default=VIDEOS, help="an epoch (%(default)s)")
     parser.add_argument("--batch", type=arguments.number, help=f"batch size ({sizes['batch']})")
-    parser.add_argument("--every", type=arguments.number, help=f"1 trains on the whole epoch ({sizes['every']})")
+    parser.add_argument("--part", type=arguments.number, help=f"train on an N-th; 1 for all ({sizes['part']})")
+    known = list(dict.fromkeys(":".join(own) for ways in WAYS.values() for own in ways))
+    parser.add_argument("--ways", type=arguments.some_of(known), default=known, help=",".join(known))
     parser.add_argument("--one-core", action="store_true", help="one thread, by processor time: for a busy machine")
     parser.add_argument("--small", action="store_true", help="nets of a few units, to try the command")
     given = parser.parse_args(words)
+    if not set(given.ways) & (usable := {":".join(own) for model in given.model for own in WAYS[model]}):
+        parser.error(f"argument --ways: of {', '.join(given.model)} there are {', '.join(sorted(usable))}")
     return arguments.told(lambda: _measure(given, words))
 
 
@@ -124,25 +128,30 @@ def _measure(given: argparse.Namespace, words: list[str]) -> None:
     record = Record("epoch", words, given.out)
     record.head(COLUMNS)
     said = []
-    total = given.rounds * sum(len(WAYS[model]) for model in given.model)
+    ways = {model: [own for own in WAYS[model] if ":".join(own) in given.ways] for model in given.model}
+    total = given.rounds * sum(map(len, ways.values()))
     with tempfile.TemporaryDirectory() as place, tqdm(total=total, unit=" epochs", dynamic_ncols=True) as bar:
         index_file = Path(place) / "videos.npz"
         index.write(VideoDataset.open(videos, "train"), index_file)
-        for model in given.model:
-            case, every = _case(model, given)
-            found = [Measured(*own) for own in WAYS[model]]
+        for model, chosen in ways.items():
+            if not chosen:
+                continue
+            case, part = _case(model, given)
+            batches = -(-given.videos // case.batch_size)
+            count = -(-batches // part)
+            found = [Measured(*own) for own in chosen]
             with Side(OURS, cores()) as ours:
                 ours.save(case, Path(place))
             for number in range(given.rounds):
                 for own in found:
                     bar.set_description(f"{model}, {own.framework}, {own.order}")
-                    epoch = Epoch(str(videos), str(index_file), own.order, number, number % every, every)
+                    first = number * count % (batches - count + 1)
+                    epoch = Epoch(str(videos), str(index_file), own.order, number, first, count)
                     _once(own, case, Path(place), epoch, given.one_core, record)
                     bar.update()
             bar.clear()
             seg_num = case.numbers["seg_num"]
-            batches = -(-given.videos // case.batch_size)
-            trained = f"{batches}" if every == 1 else f"{-(-batches // every)} of {batches}"
+            trained = f"{batches}" if count == batches else f"{count} of {batches}"
             frames = int(lengths.sum()) if seg_num is None else seg_num * len(lengths)
             for cells in rows(found, case, given.videos, frames, trained):
                 record.row(cells)
@@ -151,7 +160,8 @@ def _measure(given: argparse.Namespace, words: list[str]) -> None:
                 for own in found
             ]
             record.panel(f"{model}, batch {case.batch_size}", "real frames/s (memory)", bars)
-            said += [gain(found)] if seg_num is None else []
+            if {own.order for own in found if own.framework == OURS} == {"sorted", "random"}:
+                said.append(gain(found))
     record.say(
         f"\n{given.videos} videos an epoch; {given.rounds} rounds, of other epochs: medians, [lowest, highest] of the "
         "pairs. Frames are those of all rounds. Where not all batches were trained on, the seconds of an epoch are "
@@ -172,8 +182,8 @@ def rows(found: list[Measured], case: Case, videos: int, epoch_frames: int, trai
         epoch_frames: their real frames.
         trained: how many batches were trained on, of how many.
     """
-    peers = [own for own in found if own.framework != OURS] or found
-    peer = min(peers, key=lambda own: statistics.median(own.costs()))
+    peers = [own for own in found if own.framework != OURS]
+    peer = min(peers, key=lambda own: statistics.median(own.costs()), default=None)
     return [
         [
             f"`{case.numbers['model']}`",
@@ -189,7 +199,7 @@ def rows(found: list[Measured], case: Case, videos: int, epoch_frames: int, trai
             f"{cost * 1e6:,.0f}",
             f"{statistics.median(own.costs('padded_frames')) * 1e6:,.0f}",
             _memory(own).removesuffix(" GB"),
-            "1" if own is peer else spread(ratios(peer.costs(), own.costs())),
+            "" if peer is None else "1" if own is peer else spread(ratios(peer.costs(), own.costs())),
         ]
         for own in found
     ]
@@ -216,24 +226,25 @@ def gain(found: list[Measured]) -> str:
 
 
 def _case(model: str, given: argparse.Namespace) -> tuple[Case, int]:
-    """What is computed, and of how many batches one is trained on."""
-    batch_size, every = SIZES[model]
+    """What is computed, and of how many parts of an epoch one."""
+    batch_size, part = SIZES[model]
     case = published.case(model, "train", given.batch or batch_size)
     if given.small:
         case = dataclasses.replace(case, numbers={**case.numbers, **SMALL[model]})
-    batches = -(-given.videos // case.batch_size)
-    return case, min(given.every or every, batches)
+    return case, given.part or part
 
 
 def _once(own: Measured, case: Case, folder: Path, epoch: Epoch, by_processor: bool, record: Record) -> None:
     with Side(own.framework, cores()) as side:
         own.version = side.load(case, folder, [own.way], TOLERANCE)
         # One batch of another epoch: what compiles does so for other lengths, and takes any after that.
-        side.ask(epoch=own.way, of=asdict(dataclasses.replace(epoch, number=WARM_EPOCH, first=0, every=NO_OTHER)))
+        side.ask(epoch=own.way, of=asdict(dataclasses.replace(epoch, number=WARM_EPOCH, first=0, count=1)))
         answer = side.ask(epoch=own.way, of=asdict(epoch), processor=by_processor)
     own.answers.append(answer)
     about = {"model": case.numbers["model"], "batch_size": case.batch_size, "threads": cores()}
-    record.add(**about, way=own.way, order=own.order, epoch=epoch.number, every=epoch.every, **answer)
+    record.add(
+        **about, way=own.way, order=own.order, epoch=epoch.number, first=epoch.first, count=epoch.count, **answer
+    )
 
 
 if __name__ == "__main__":

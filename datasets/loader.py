@@ -14,6 +14,7 @@ from datasets.video_dataset import VideoDataset
 
 PREFETCHED_BATCHES = 2  # ahead of the one in use, by each thread
 SORTED_BATCHES = 64  # of 120 to 300 frames the longest of a batch is then 3 above the shortest
+RUN = 4  # of these, one after the other and padded alike: on a CPU a net's memory is made anew for another length
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,8 @@ class Loader:
         share: (this machine's number, how many machines): each gets its even part of every batch, of which some
             may be empty; all of them together get what one alone would.
         sorted_batches: in training on all frames, of each so many batches' videos (a random part of all) those of
-            like length share a batch, so that few frames are padding; 1 for batches that are random.
+            like length share a batch, so that few frames are padding, and `RUN` batches of like length, padded to
+            the longest of all of them, come one after the other; 1 for batches that are random.
 
     Raises:
         ValueError: if a number makes no sense.
@@ -137,8 +139,16 @@ class Loader:
         for start in range(0, whole, self.sorted_batches * self.batch_size):
             own = order[start : min(start + self.sorted_batches * self.batch_size, whole)]
             batches = own[np.argsort(lengths[own], kind="stable")].reshape(-1, self.batch_size)
-            own[:] = random.permutation(batches).reshape(-1)
+            own[:] = batches[_in_runs(len(batches), random)].reshape(-1)
         return order
+
+    def _padded_like(self, order: np.ndarray, start: int, stop: int) -> np.ndarray:
+        """Among which videos the longest is that those at places ``start:stop`` are padded to."""
+        whole = len(order) // self.batch_size * self.batch_size
+        if not self.training or self.sorted_batches == 1 or start >= whole:
+            return order[start:stop]
+        first = start // (RUN * self.batch_size) * RUN * self.batch_size
+        return order[first : min(first + RUN * self.batch_size, whole)]
 
     def _batch(self, order: np.ndarray, epoch: int, start: int, memory: "_Memory") -> Batch:
         """The videos at places ``start:`` of ``order``: of one batch, this machine's share."""
@@ -151,10 +161,12 @@ class Loader:
         features: list[np.ndarray] = []
         lengths: list[np.ndarray] = []
         counted = None
+        like = self._padded_like(order, start, stop)
         for modality in self.dataset.feature_dims:
             first, count = self.dataset.frames_of(modality, indices)
             if offsets is None:
-                features.append(self._all_frames(modality, shard_of, first, count, memory))
+                longest = int(self.dataset.frames_of(modality, like)[1].max(initial=0))
+                features.append(self._all_frames(modality, shard_of, first, count, max(1, longest), memory))
                 lengths.append(count)
                 continue
             if counted is None or not np.array_equal(count, counted):  # most often all modalities are equally long
@@ -197,16 +209,28 @@ class Loader:
         return out
 
     def _all_frames(
-        self, modality: str, shard_of: np.ndarray, first: np.ndarray, count: np.ndarray, memory: "_Memory"
+        self, modality: str, shard_of: np.ndarray, first: np.ndarray, count: np.ndarray, frames: int, memory: "_Memory"
     ) -> np.ndarray:
-        """All frames of each video, padded with 0 to the longest: (B, T, dim)."""
+        """All frames of each video, padded with 0 to as many ``frames``: (B, T, dim)."""
         sources = self.dataset.frames[modality]
-        shape = (len(count), max(1, int(count.max(initial=0))), self.dataset.feature_dims[modality])
+        shape = (len(count), frames, self.dataset.feature_dims[modality])
         out = memory.array(modality, shape, sources[0].dtype)  # (B, T, dim)
         for row, (s, start, length) in enumerate(zip(shard_of.tolist(), first.tolist(), count.tolist(), strict=True)):
             out[row, :length] = sources[s][start : start + length]
             out[row, length:] = 0
         return out
+
+
+def _in_runs(batches: int, random: np.random.Generator) -> np.ndarray:
+    """A random order of batches sorted by length, (batches,), in which each `RUN` are neighbours by length.
+
+    What is left over is a shorter run, the last.
+    """
+    numbers = np.arange(batches)
+    left = batches % RUN
+    first = RUN * int(random.integers(batches // RUN + 1))
+    runs = random.permutation(np.delete(numbers, slice(first, first + left)).reshape(-1, RUN))  # (runs, RUN)
+    return np.concatenate([random.permuted(runs, axis=1).ravel(), numbers[first : first + left]])
 
 
 class _Memory:

@@ -1,7 +1,7 @@
 """What a metric is: a name, a direction, ``update(predictions, labels)`` and ``get()``."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import ClassVar
 
 import numpy as np
@@ -70,6 +70,15 @@ class Metric(ABC):
             elif name.startswith("_") and value:
                 state[name] = value.array()
         return state if self.num_classes is None else {**state, "num_classes": np.asarray(self.num_classes)}
+
+    def states(self, videos: int) -> Iterator[dict[str, np.ndarray]]:
+        """The same in parts, one `merge` each, with what is kept of at most so many ``videos``."""
+        state = self.state()
+        columns = {name: value for name, value in state.items() if isinstance(getattr(self, name), Column)}
+        yield {**state, **{name: value[:videos] for name, value in columns.items()}}
+        for start in range(videos, max(map(len, columns.values()), default=0), videos):
+            part = {name: value[start : start + videos] for name, value in columns.items()}
+            yield {**part, "num_classes": state["num_classes"]}
 
     def merge(self, state: Mapping[str, np.ndarray]) -> None:
         """Takes in the videos that another of the same ``top_k`` has seen, whose `state` this is.

@@ -3,8 +3,9 @@
 import importlib
 import inspect
 import pkgutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
+from itertools import zip_longest
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +40,12 @@ class MetricSet:
     def state(self) -> dict[str, np.ndarray]:
         """All that was accumulated, for another's `merge`."""
         return {f"{metric.name}.{name}": own for metric in self.metrics for name, own in metric.state().items()}
+
+    def states(self, videos: int) -> Iterator[dict[str, np.ndarray]]:
+        """The same in parts, one `merge` each, with what is kept of at most so many ``videos``."""
+        for parts in zip_longest(*(metric.states(videos) for metric in self.metrics), fillvalue={}):
+            named = zip(self.metrics, parts, strict=True)
+            yield {f"{metric.name}.{name}": own for metric, part in named for name, own in part.items()}
 
     def merge(self, state: Mapping[str, np.ndarray]) -> None:
         """Takes in the videos that another of the same ``top_k`` has seen, as `Metric.merge` does."""

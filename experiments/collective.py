@@ -5,7 +5,7 @@ MXNet allows a process one distributed kvstore. Its keys hold floats, and all th
 
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import mxnet as mx
@@ -98,6 +98,12 @@ class Collective:
         np.savez(file, **arrays)
         found = self._gather_bytes(file.getvalue())
         return [dict(np.load(io.BytesIO(content), allow_pickle=False)) for content in found]
+
+    def gather_each(self, parts: Iterable[dict[str, np.ndarray]]) -> Iterator[list[dict[str, np.ndarray]]]:
+        """`gather` of one of ``parts`` after the other; of a worker that has no more, nothing is named."""
+        own = iter(parts)
+        while any(found := self.gather(next(own, {}))):
+            yield found
 
     def share(self, value: Any) -> Any:
         """The first worker's ``value``, anything that JSON holds; what the others give does not count."""

@@ -22,6 +22,8 @@ from experiments.registry.schema import Training
 from experiments.trainer import Trainer
 from gluon_models import graphs, losses
 
+GATHERED_VIDEOS = 1 << 13  # of each worker, at once: 2 MB of what the metrics keep
+
 Log = Callable[[str, float, int], None]  # name, value, step
 
 # By a recipe's name: the loss of logits, and what makes probabilities of them.
@@ -155,8 +157,9 @@ def evaluate(
     if job.workers == 1 or not job.adds:
         return metrics.get()
     whole = MetricSet()
-    for state in job.gather(metrics.state()):
-        whole.merge(state)
+    for states in job.gather_each(metrics.states(GATHERED_VIDEOS)):
+        for state in states:
+            whole.merge(state)
     return whole.get()
 
 

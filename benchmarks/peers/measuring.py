@@ -73,15 +73,15 @@ class Epoch:
         index: what of them a peer reads, as `benchmarks.index` writes it.
         order: "sorted", where batches are of videos of like length, or "random".
         number: which epoch.
-        first, every: train on this batch and every so many after it; 0 and 1 for all.
+        first, count: train on so many batches, from this one on.
     """
 
     folder: str
     index: str
     order: str
     number: int
-    first: int = 0
-    every: int = 1
+    first: int
+    count: int
 
 
 @dataclass

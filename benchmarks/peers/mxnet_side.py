@@ -1,5 +1,6 @@
 """Our side: training steps as a run takes them, and prediction by each of its engines."""
 
+import itertools
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -94,7 +95,7 @@ def _training(case: Case, folder: Path, name: str, batches: list[Videos]) -> Way
         dataset, counted = VideoDataset.open(Path(of.folder), "train"), Counted()
         sorted_batches = SORTED_BATCHES if of.order == "sorted" else 1
         loader = Loader(dataset, case.batch_size, data.seg_num, training=True, sorted_batches=sorted_batches)
-        for batch in loader.epoch(of.number, of.first, of.every):
+        for batch in itertools.islice(loader.epoch(of.number, of.first), of.count):
             train(batch)
             frames = max(own.shape[1] for own in batch.features)
             counted.add(np.full(len(batch.indices), frames) if batch.lengths is None else batch.lengths.max(1), frames)

@@ -83,4 +83,5 @@ def epoch(of: Epoch, batch_size: int, seg_num: int | None) -> DataLoader[Any]:
     """Random videos' batches, as `together`."""
     videos = Videos(of.index, seg_num, jitter=True)
     order = torch.randperm(len(videos), generator=torch.Generator().manual_seed(of.number))
-    return loader(videos, [own.tolist() for own in order.split(batch_size)][of.first :: of.every], WORKERS)
+    batches = [own.tolist() for own in order.split(batch_size)]
+    return loader(videos, batches[of.first : of.first + of.count], WORKERS)

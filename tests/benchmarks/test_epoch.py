@@ -92,9 +92,16 @@ def test_the_index_says_where_in_the_files_a_video_lies(tmp_path):
         np.testing.assert_array_equal(labels, np.flatnonzero(dataset.labels_of(np.array([video]))[0]))
 
 
+def test_ways_that_no_model_has_are_refused(capsys):
+    with pytest.raises(SystemExit) as stop:
+        epoch.main(["--model=attention_cluster", "--ways=MXNet:gluon:sorted"])
+    assert stop.value.code == 2
+    assert "of attention_cluster there are MXNet:gluon:random, PyTorch:" in capsys.readouterr().err
+
+
 @pytest.mark.long
 def test_both_sides_train_on_a_part_of_an_epoch(peers, tmp_path):
-    words = ["--videos=40", "--batch=8", "--every=2", "--rounds=1", "--small", f"--out={tmp_path}"]
+    words = ["--videos=40", "--batch=8", "--part=2", "--rounds=1", "--small", f"--out={tmp_path}"]
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-m", "benchmarks.epoch", *words], cwd=ROOT, capture_output=True, text=True
     )

@@ -100,6 +100,20 @@ def test_sets_are_put_together():
     assert merged.get() == whole.get()
 
 
+@pytest.mark.parametrize("videos", [1, 7, 60, 61])
+def test_sets_are_put_together_part_by_part(videos):
+    rng = np.random.default_rng(0)
+    predictions, labels = rng.random((60, 30)), rng.random((60, 30)) < 0.1
+    whole, merged = MetricSet(), MetricSet()
+    whole.update(predictions, labels)
+    parts = list(whole.states(videos))
+    assert len(parts) == -(-60 // videos)
+    assert all(len(own) <= max(videos, 31) for part in parts for own in part.values() if own.ndim)
+    for part in [*parts, *MetricSet().states(videos)]:
+        merged.merge(part)
+    assert merged.get() == whole.get()
+
+
 def test_names_are_unique():
     metrics = MetricSet().metrics
     assert {"hit_at_1", "perr", "gap", "mean_ap"} <= {metric.name for metric in metrics}

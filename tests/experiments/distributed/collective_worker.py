@@ -21,6 +21,10 @@ with Collective(sys.argv[1]) as job:
         assert np.array_equal(found["flags"], random.random((5, 2)) < 0.5)
         assert found["none"].shape == (0, 3)
         assert found["none"].dtype == np.int16
+    rounds = list(job.gather_each({"part": np.array([rank, part])} for part in range(rank + 1)))
+    assert len(rounds) == workers  # the last has most
+    for part, found in enumerate(rounds):
+        assert [own["part"].tolist() for own in found if own] == [[number, part] for number in range(part, workers)]
     assert job.share({"step": 3, "best": float("-inf")} if job.is_first else None) == {"step": 3, "best": float("-inf")}
     arrays = [mx.nd.full((2, 3), rank + 0.1), mx.nd.full((1,), -rank)]
     job.align(arrays)

@@ -42,3 +42,5 @@ def test_one_alone_hears_itself():
     assert job.sum(np.ones(3)).tolist() == [1, 1, 1]
     assert job.share([1, "a"]) == [1, "a"]
     assert [own["x"].tolist() for own in job.gather({"x": np.arange(2)})] == [[0, 1]]
+    parts = [{"x": np.arange(2)}, {"x": np.arange(3)}]
+    assert [[own["x"].tolist() for own in found] for found in job.gather_each(parts)] == [[[0, 1]], [[0, 1, 2]]]
