@@ -86,8 +86,8 @@ class BoardPage:
         return waiting.WebDriverWait(self.driver, 20, 0.1, redrawn).until(lambda _: true(), f"not seen: {what}")
 
     def rows(self) -> list[dict[str, str]]:
-        """The table: of every run, text by column."""
-        header, *rows = self._cells()
+        """The table: of every run, text by column; nothing while it is drawn anew."""
+        header, *rows = self._cells() or [[]]
         return [{name: text for name, text in zip(header, row, strict=True) if name} for row in rows]
 
     def cut(self) -> list[str]:
