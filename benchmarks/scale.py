@@ -62,7 +62,7 @@ def main(words: list[str]) -> int:
     """Measure and print; the exit code."""
     parser = arguments.parser("scale", __doc__, rounds=2)
     counts = ",".join(map(str, COUNTS))
-    parser.add_argument("--counts", type=arguments.numbers, default=COUNTS, help=f"videos, in thousands ({counts})")
+    parser.add_argument("--counts", type=arguments.numbers, default=COUNTS, help=f"videos, whole thousands ({counts})")
     parser.add_argument("--part", type=arguments.some_of(list(PARTS)), default=list(PARTS), help=",".join(PARTS))
     given = parser.parse_args(words)
     return arguments.told(lambda: _measure(given, words))
