@@ -147,8 +147,11 @@ class Loader:
         whole = len(order) // self.batch_size * self.batch_size
         if not self.training or self.sorted_batches == 1 or start >= whole:
             return order[start:stop]
-        first = start // (RUN * self.batch_size) * RUN * self.batch_size
-        return order[first : min(first + RUN * self.batch_size, whole)]
+        run, pool = RUN * self.batch_size, self.sorted_batches * self.batch_size
+        within = start % pool
+        sorted_from = start - within
+        first = sorted_from + within // run * run
+        return order[first : min(first + run, sorted_from + pool, whole)]
 
     def _batch(self, order: np.ndarray, epoch: int, start: int, memory: "_Memory") -> Batch:
         """The videos at places ``start:`` of ``order``: of one batch, this machine's share."""

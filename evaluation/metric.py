@@ -72,7 +72,7 @@ class Metric(ABC):
         return state if self.num_classes is None else {**state, "num_classes": np.asarray(self.num_classes)}
 
     def states(self, videos: int) -> Iterator[dict[str, np.ndarray]]:
-        """The same in parts, one `merge` each, with what is kept of at most so many ``videos``."""
+        """What `state` gives, in parts, one `merge` each, with what is kept of at most so many ``videos``."""
         state = self.state()
         columns = {name: value for name, value in state.items() if isinstance(getattr(self, name), Column)}
         yield {**state, **{name: value[:videos] for name, value in columns.items()}}

@@ -42,7 +42,7 @@ class MetricSet:
         return {f"{metric.name}.{name}": own for metric in self.metrics for name, own in metric.state().items()}
 
     def states(self, videos: int) -> Iterator[dict[str, np.ndarray]]:
-        """The same in parts, one `merge` each, with what is kept of at most so many ``videos``."""
+        """What `state` gives, in parts, one `merge` each, with what is kept of at most so many ``videos``."""
         for parts in zip_longest(*(metric.states(videos) for metric in self.metrics), fillvalue={}):
             named = zip(self.metrics, parts, strict=True)
             yield {f"{metric.name}.{name}": own for metric, part in named for name, own in part.items()}
